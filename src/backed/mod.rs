@@ -1,0 +1,494 @@
+//! What can live in shared memory: the traits, and their implementations for slices, strings, arrays and plain values.
+//!
+//! | type | made with `new` from | metadata | view |
+//! |---|---|---|---|
+//! | `[T]` | `(T, usize)`: initial value, length | the length | `&[T]`, `&mut [T]` |
+//! | `str` | `str` | the length in bytes | `&str`, `&mut str` |
+//! | [`Value<T>`] | `T` | none | `&T`, `&mut T` |
+//! | `ndarray::Array<A, D>` (feature `ndarray`) | `(A, D)`: initial value, shape | shape and strides | `ArrayView`, `ArrayViewMut` |
+//!
+//! Elements are what bytemuck calls [`NoUninit`](bytemuck::NoUninit) and [`CheckedBitPattern`](bytemuck::CheckedBitPattern):
+//! numbers, `bool`, `char`, arrays of numbers, and types that derive the two. Neither allows a reference or a pointer, which
+//! would mean nothing in another process.
+//!
+//! Structs of numbers derive `Pod` and `Zeroable` instead, which include the two; with
+//! `#[bytemuck(crate = "commonage::bytemuck")]` this crate's re-export is enough for that, and for enums without fields.
+//! Structs with a `bool`, a `char` or an enum in them derive `NoUninit` and `CheckedBitPattern`, and need bytemuck itself
+//! (feature `derive`) as a dependency: the derive makes a second struct that looks for it there.
+//!
+//! # Backing a type of your own
+//!
+//! Say how many bytes a value needs, how to write it into them, and what (small, serializable) metadata is needed to look
+//! at them again: that is [`ShmemBacked`]. Then say what looking means: [`ShmemView`] and, for
+//! [`SharedMut`](crate::SharedMut), [`ShmemViewMut`].
+//!
+//! ```
+//! use commonage::{Shared, ShmemBacked, ShmemView};
+//!
+//! // A stack of images in contiguous memory.
+//! struct ImageStack {
+//!     data: Vec<u8>,
+//!     shape: [u16; 2],
+//! }
+//!
+//! // SAFETY: the metadata is plain numbers, and the view below is sound whatever they are.
+//! unsafe impl ShmemBacked for ImageStack {
+//!     // Shape of an image, number of images, value of every pixel.
+//!     type NewArg = ([u16; 2], usize, u8);
+//!     type MetaData = [u16; 2];
+//!
+//!     fn required_memory_arg((shape, n_images, _): &Self::NewArg) -> usize {
+//!         shape.iter().map(|&n| n as usize).product::<usize>() * n_images
+//!     }
+//!     fn required_memory_src(src: &Self) -> usize {
+//!         src.data.len()
+//!     }
+//!     fn new(data: &mut [u8], (shape, _, value): &Self::NewArg) -> Self::MetaData {
+//!         data.fill(*value);
+//!         *shape
+//!     }
+//!     fn new_from_src(data: &mut [u8], src: &Self) -> Self::MetaData {
+//!         data.copy_from_slice(&src.data);
+//!         src.shape
+//!     }
+//! }
+//!
+//! struct ImageStackView<'a> {
+//!     data: &'a [u8],
+//!     shape: [u16; 2],
+//! }
+//!
+//! impl<'a> ShmemView<'a> for ImageStack {
+//!     type View = ImageStackView<'a>;
+//!     fn view(data: &'a [u8], shape: &'a [u16; 2]) -> Self::View {
+//!         ImageStackView { data, shape: *shape }
+//!     }
+//! }
+//!
+//! let stack = ImageStack { data: vec![7; 64 * 64 * 3], shape: [64, 64] };
+//! let shared = Shared::copy_from(&stack)?;
+//! assert_eq!(shared.as_view().data.len(), 64 * 64 * 3);
+//! assert_eq!(shared.as_view().shape, [64, 64]);
+//! # Ok::<(), commonage::Error>(())
+//! ```
+
+// The traits are unsafe to implement: the wrappers rely on what `new` and `check` promise.
+#![allow(unsafe_code)]
+
+use std::{any::type_name, fmt, hash::Hasher};
+
+use serde::{Serialize, de::DeserializeOwned};
+use siphasher::sip::SipHasher13;
+
+use crate::Error;
+
+#[cfg(feature = "ndarray")]
+mod ndarray;
+mod slice;
+mod str;
+mod value;
+
+pub use value::Value;
+
+#[cfg(feature = "ndarray")]
+pub use self::ndarray::{SharedArray, SharedArrayMut};
+#[cfg(feature = "ndarray")]
+#[allow(unused_imports)] // by the wrappers
+pub(crate) use self::ndarray::{narrow_axis, required_memory_of, standard_metadata, write_array};
+
+/// A type whose values can live in shared memory, wrapped in a [`Shared`](crate::Shared) or a
+/// [`SharedMut`](crate::SharedMut). See the [module documentation](self) for how to implement it.
+///
+/// # Safety
+///
+/// The implementor promises, for the type and for its [`ShmemView`] and [`ShmemViewMut`]:
+///
+/// - After [`new`](Self::new) or [`new_from_src`](Self::new_from_src) has been called with exactly as many
+///   bytes as [`required_memory_arg`](Self::required_memory_arg) or [`required_memory_src`](Self::required_memory_src)
+///   answered for the same argument, aligned to [`ALIGNMENT`](Self::ALIGNMENT), the views can be made soundly from those bytes and the
+///   metadata that was returned, in this process and in any other that runs the same type, at any address that is aligned
+///   as much. So neither bytes nor metadata hold addresses, descriptors or anything else that belongs to one process.
+/// - The same holds for whatever bytes and metadata [`check`](Self::check) has answered `Ok(())` for; the default
+///   `check` answers that for everything whose token has the right MAC, that is, for what `new` or `new_from_src` made
+///   and what was written through the views since.
+/// - Writing through a `ShmemViewMut` leaves bytes behind that the views can be made from again, all of them initialized.
+pub unsafe trait ShmemBacked {
+    /// What [`new`](Self::new) makes a value from.
+    type NewArg: ?Sized;
+
+    /// What is needed, beside the data, to make a view. It travels in the token, in postcard, so it should be small.
+    type MetaData: Serialize + DeserializeOwned + Clone;
+
+    /// How the data has to be aligned, in bytes: a power of two. The default is 128, as in sharify, and no more than what
+    /// the pool gives to every block.
+    const ALIGNMENT: usize = 128;
+
+    /// Whether [`new`](Self::new) and [`new_from_src`](Self::new_from_src) rely on finding zeros. If not, they find bytes
+    /// of any value (all initialized), and the pool is spared the zeroing of recycled memory. By default they find zeros.
+    const NEEDS_ZEROED: bool = true;
+
+    /// The number of bytes that the value made from `arg` needs. A number that overflows is `usize::MAX`: the pool answers
+    /// that with [`Error::TooLarge`].
+    fn required_memory_arg(arg: &Self::NewArg) -> usize;
+
+    /// The number of bytes that a copy of `src` needs.
+    fn required_memory_src(src: &Self) -> usize;
+
+    /// Writes the value made from `arg` into `data`, and returns the metadata for its views.
+    #[allow(clippy::new_ret_no_self)]
+    fn new(data: &mut [u8], arg: &Self::NewArg) -> Self::MetaData;
+
+    /// Writes a copy of `src` into `data`, and returns the metadata for its views.
+    fn new_from_src(data: &mut [u8], src: &Self) -> Self::MetaData;
+
+    /// Says whether views can be made from `data` and `metadata`: called once at every claim, before there is a handle,
+    /// because both come from another process. It checks the metadata against the length of the data, and the content
+    /// if the type has invalid bit patterns.
+    ///
+    /// By default everything whose token has the right MAC is good enough.
+    ///
+    /// ```
+    /// use commonage::ShmemBacked;
+    ///
+    /// let bytes = "§".as_bytes();
+    /// assert!(str::check(bytes, &2).is_ok());
+    /// assert_eq!(str::check(bytes, &3).unwrap_err().to_string(), "3 elements of 1 bytes do not fit into 2 bytes");
+    /// assert!(str::check(bytes, &1).is_err()); // half a character
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CheckError::metadata`] or [`CheckError::content`], which the claim answers as [`Error::Metadata`] or
+    /// [`Error::Content`].
+    fn check(data: &[u8], metadata: &Self::MetaData) -> Result<(), CheckError> {
+        let _ = (data, metadata);
+        Ok(())
+    }
+
+    /// A number that is different for different types and the same for one type in all programs that share it: a token
+    /// claimed as a type with another fingerprint is an [`Error::WrongType`].
+    ///
+    /// By default it is made from the full name of the type and from the size and alignment of its metadata. Two programs
+    /// agree on the name if the type comes from the same module of the same crate.
+    fn fingerprint() -> u64 {
+        fingerprint_of(type_name::<Self>(), size_of::<Self::MetaData>(), align_of::<Self::MetaData>())
+    }
+}
+
+/// How a value in shared memory is looked at.
+pub trait ShmemView<'a>: ShmemBacked {
+    /// What a user reads through.
+    type View;
+
+    /// Looks at `data` as `metadata` says.
+    ///
+    /// This is a safe function that can be called with any bytes. Where a view of arbitrary bytes would not be sound, it
+    /// checks (the implementations of this crate panic if [`check`](ShmemBacked::check) refuses), and
+    /// [`view_unchecked`](Self::view_unchecked) does not.
+    fn view(data: &'a [u8], metadata: &'a <Self as ShmemBacked>::MetaData) -> Self::View;
+
+    /// [`view`](Self::view) without its checks; the wrappers call this one, each time that a value is looked at.
+    ///
+    /// # Safety
+    ///
+    /// `data` and `metadata` must have been made by this type's `new` or `new_from_src` (and since then written to only
+    /// through this type's views), or have passed [`check`](ShmemBacked::check).
+    #[inline]
+    unsafe fn view_unchecked(data: &'a [u8], metadata: &'a <Self as ShmemBacked>::MetaData) -> Self::View {
+        Self::view(data, metadata)
+    }
+}
+
+/// How a value in shared memory is written to.
+pub trait ShmemViewMut<'a>: ShmemBacked {
+    /// What a user writes through.
+    type View;
+
+    /// Looks at `data` as `metadata` says, for writing. What is said at [`ShmemView::view`] holds here too.
+    fn view_mut(data: &'a mut [u8], metadata: &'a mut <Self as ShmemBacked>::MetaData) -> Self::View;
+
+    /// [`view_mut`](Self::view_mut) without its checks.
+    ///
+    /// # Safety
+    ///
+    /// As for [`ShmemView::view_unchecked`].
+    #[inline]
+    unsafe fn view_mut_unchecked(data: &'a mut [u8], metadata: &'a mut <Self as ShmemBacked>::MetaData) -> Self::View {
+        Self::view_mut(data, metadata)
+    }
+}
+
+/// Why [`ShmemBacked::check`] refuses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckError {
+    fault: Fault,
+    reason: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fault {
+    Metadata,
+    Content,
+}
+
+impl CheckError {
+    /// The metadata does not fit the data, or means nothing.
+    pub fn metadata(reason: impl Into<String>) -> Self {
+        CheckError { fault: Fault::Metadata, reason: reason.into() }
+    }
+
+    /// The data holds a bit pattern that is no value of the type.
+    pub fn content(reason: impl Into<String>) -> Self {
+        CheckError { fault: Fault::Content, reason: reason.into() }
+    }
+
+    /// The error of a claim as a `T`.
+    #[allow(dead_code)] // by the wrappers
+    pub(crate) fn into_error<T: ?Sized>(self) -> Error {
+        let (type_name, reason) = (type_name::<T>(), self.reason);
+        match self.fault {
+            Fault::Metadata => Error::Metadata { type_name, reason },
+            Fault::Content => Error::Content { type_name, reason },
+        }
+    }
+
+    /// What a safe `view` of a `T` does with bytes that are none.
+    #[cold]
+    #[track_caller]
+    fn refuse<T: ?Sized>(self) -> ! {
+        panic!("these bytes are no valid `{}`: {}", type_name::<T>(), self.reason)
+    }
+}
+
+impl fmt::Display for CheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for CheckError {}
+
+/// The fingerprint of a type with this name, size and alignment, for implementations of
+/// [`ShmemBacked::fingerprint`]: a type that keeps its name and size but changes its meaning can put a version into the name.
+///
+/// It does not depend on the machine, the compiler or the version of this crate.
+///
+/// ```
+/// use commonage::backed::fingerprint_of;
+/// assert_eq!(fingerprint_of("tile, version 1", 8, 4), fingerprint_of("tile, version 1", 8, 4));
+/// assert_ne!(fingerprint_of("tile, version 1", 8, 4), fingerprint_of("tile, version 2", 8, 4));
+/// ```
+pub fn fingerprint_of(name: &str, size: usize, align: usize) -> u64 {
+    fingerprint_with(b"custom  ", name, size, align, 0)
+}
+
+/// The fingerprint of a family of types, of its element, and of one more number.
+fn fingerprint_with(family: &[u8; 8], name: &str, size: usize, align: usize, more: u64) -> u64 {
+    // Fixed keys: all processes have to agree. The name comes last, so that the parts can't run together.
+    let mut hasher = SipHasher13::new_with_keys(0x636f_6d6d_6f6e_6167, 0x6520_7479_7065_2031);
+    let mut head = [0; 32];
+    head[..8].copy_from_slice(family);
+    head[8..16].copy_from_slice(&(size as u64).to_le_bytes());
+    head[16..24].copy_from_slice(&(align as u64).to_le_bytes());
+    head[24..].copy_from_slice(&more.to_le_bytes());
+    hasher.write(&head);
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+/// The fingerprint of a family of types with elements `T`.
+fn fingerprint_of_family<T>(family: &[u8; 8], more: u64) -> u64 {
+    fingerprint_with(family, type_name::<T>(), size_of::<T>(), align_of::<T>(), more)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// Bytes at an address that is a multiple of 16, for any element that these tests use.
+    #[derive(Clone)]
+    pub(super) struct Buffer(Vec<u128>, usize);
+
+    impl Buffer {
+        /// `len` bytes of no particular value, as recycled memory has them.
+        pub(super) fn dirty(len: usize) -> Self {
+            let mut buffer = Buffer(vec![0; len.div_ceil(16)], len);
+            buffer.bytes_mut().iter_mut().zip((0..=u8::MAX).rev().cycle()).for_each(|(byte, value)| *byte = value);
+            buffer
+        }
+
+        pub(super) fn of<T: bytemuck::NoUninit>(elements: &[T]) -> Self {
+            let mut buffer = Buffer::dirty(size_of_val(elements));
+            buffer.bytes_mut().copy_from_slice(bytemuck::cast_slice(elements));
+            buffer
+        }
+
+        pub(super) fn bytes(&self) -> &[u8] {
+            &bytemuck::cast_slice(&self.0)[..self.1]
+        }
+
+        pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+            &mut bytemuck::cast_slice_mut(&mut self.0)[..self.1]
+        }
+    }
+
+    /// A copy of `src` in bytes, as the wrappers make it.
+    pub(super) fn copy_of<T: ShmemBacked + ?Sized>(src: &T) -> (Buffer, T::MetaData) {
+        let mut buffer = Buffer::dirty(T::required_memory_src(src));
+        let metadata = T::new_from_src(buffer.bytes_mut(), src);
+        assert_eq!(T::check(buffer.bytes(), &metadata), Ok(()));
+        (buffer, metadata)
+    }
+
+    /// The value made from `arg` in bytes, as the wrappers make it.
+    pub(super) fn made_from<T: ShmemBacked + ?Sized>(arg: &T::NewArg) -> (Buffer, T::MetaData) {
+        let mut buffer = Buffer::dirty(T::required_memory_arg(arg));
+        let metadata = T::new(buffer.bytes_mut(), arg);
+        assert_eq!(T::check(buffer.bytes(), &metadata), Ok(()));
+        (buffer, metadata)
+    }
+
+    /// What `f` panics with.
+    #[track_caller]
+    pub(super) fn panic_of<R>(f: impl FnOnce() -> R) -> String {
+        match catch_unwind(AssertUnwindSafe(f)) {
+            Ok(_) => panic!("there was no panic"),
+            Err(payload) => match payload.downcast::<String>() {
+                Ok(text) => *text,
+                Err(payload) => payload.downcast::<&str>().map(|text| text.to_string()).unwrap_or_default(),
+            },
+        }
+    }
+
+    /// Checks that metadata survive postcard, in which they travel.
+    pub(super) fn assert_travels<T: ShmemBacked + ?Sized>(metadata: &T::MetaData)
+    where
+        T::MetaData: PartialEq + fmt::Debug,
+    {
+        let bytes = postcard::to_allocvec(metadata).unwrap();
+        assert_eq!(&postcard::from_bytes::<T::MetaData>(&bytes).unwrap(), metadata);
+    }
+
+    // sharify's documented example, unchanged.
+    struct ImageStack {
+        data: Vec<u8>,
+        shape: [u16; 2],
+    }
+
+    // SAFETY: any bytes and any shape make a sound view.
+    unsafe impl ShmemBacked for ImageStack {
+        type NewArg = ([u16; 2], usize, u8);
+        type MetaData = [u16; 2];
+
+        fn required_memory_arg((shape, n_images, _init): &Self::NewArg) -> usize {
+            shape.iter().product::<u16>() as usize * n_images
+        }
+        fn required_memory_src(src: &Self) -> usize {
+            src.data.len()
+        }
+        fn new(data: &mut [u8], (shape, _n_images, init): &Self::NewArg) -> Self::MetaData {
+            data.fill(*init);
+            *shape
+        }
+        fn new_from_src(data: &mut [u8], src: &Self) -> Self::MetaData {
+            data.copy_from_slice(&src.data);
+            src.shape
+        }
+    }
+
+    struct ImageStackView<'a> {
+        data: &'a [u8],
+        shape: [u16; 2],
+    }
+
+    impl<'a> ShmemView<'a> for ImageStack {
+        type View = ImageStackView<'a>;
+        fn view(data: &'a [u8], shape: &'a <Self as ShmemBacked>::MetaData) -> Self::View {
+            ImageStackView { data, shape: *shape }
+        }
+    }
+
+    #[test]
+    fn sharifys_image_stack() {
+        let (buffer, shape) = made_from::<ImageStack>(&([3, 4], 5, 9));
+        let view = ImageStack::view(buffer.bytes(), &shape);
+        assert_eq!((view.data, view.shape), (&[9; 60][..], [3, 4]));
+
+        let (buffer, shape) = copy_of(&ImageStack { data: vec![7; 24], shape: [3, 4] });
+        // SAFETY: made by `new_from_src`.
+        let view = unsafe { ImageStack::view_unchecked(buffer.bytes(), &shape) };
+        assert_eq!((view.data, view.shape), (&[7; 24][..], [3, 4]));
+    }
+
+    #[test]
+    fn defaults() {
+        assert_eq!(ImageStack::ALIGNMENT, 128);
+        const { assert!(ImageStack::NEEDS_ZEROED) };
+        assert_eq!(ImageStack::check(&[], &[9, 9]), Ok(()));
+        assert_eq!(ImageStack::fingerprint(), fingerprint_of(type_name::<ImageStack>(), 4, 2));
+    }
+
+    #[test]
+    fn fingerprints_differ() {
+        let mut prints = vec![
+            <[u8]>::fingerprint(),
+            <[i8]>::fingerprint(),
+            <[bool]>::fingerprint(),
+            <[u64]>::fingerprint(),
+            <[f64]>::fingerprint(),
+            <[[u64; 2]]>::fingerprint(),
+            str::fingerprint(),
+            Value::<u8>::fingerprint(),
+            Value::<u64>::fingerprint(),
+            Value::<[u64; 2]>::fingerprint(),
+            ImageStack::fingerprint(),
+        ];
+        #[cfg(feature = "ndarray")]
+        {
+            use ::ndarray::{Array, Array0, Array1, Array2, IxDyn};
+            prints.extend([
+                Array0::<u8>::fingerprint(),
+                Array1::<u8>::fingerprint(),
+                Array2::<u8>::fingerprint(),
+                Array2::<u64>::fingerprint(),
+                Array::<u8, IxDyn>::fingerprint(),
+            ]);
+        }
+        let all = prints.len();
+        prints.sort_unstable();
+        prints.dedup();
+        assert_eq!(prints.len(), all);
+    }
+
+    /// Processes with different versions of a program, or of this crate, compare fingerprints: they must not change.
+    #[test]
+    fn fingerprints_are_as_ever() {
+        assert_eq!(fingerprint_of("", 0, 0), 0xf8c2_a154_b7bd_6661);
+        assert_eq!(<[u64]>::fingerprint(), 0x9ba6_9b96_fa6b_7f3a);
+        assert_eq!(str::fingerprint(), 0x9577_7504_b41e_77bc);
+        #[cfg(feature = "ndarray")]
+        assert_eq!(::ndarray::Array2::<f32>::fingerprint(), 0xc9a3_85ab_57a5_651d);
+    }
+
+    #[test]
+    fn every_part_of_a_fingerprint_counts() {
+        assert_ne!(fingerprint_with(b"family a", "", 1, 1, 0), fingerprint_with(b"family b", "", 1, 1, 0));
+        assert_ne!(fingerprint_with(b"family a", "", 1, 2, 3), fingerprint_with(b"family a", "", 1, 3, 2));
+        assert_ne!(fingerprint_with(b"family a", "", 1, 2, 3), fingerprint_with(b"family a", "", 2, 1, 3));
+    }
+
+    #[test]
+    fn a_check_error_becomes_the_error_of_its_cause() {
+        let error = CheckError::metadata("the one").into_error::<str>();
+        assert!(matches!(error, Error::Metadata { type_name: "str", reason } if reason == "the one"));
+        let error = CheckError::content("the other").into_error::<str>();
+        assert!(matches!(error, Error::Content { type_name: "str", reason } if reason == "the other"));
+        assert_eq!(CheckError::content("the other").to_string(), "the other");
+        assert_eq!(
+            panic_of(|| CheckError::content("it is empty").refuse::<str>()),
+            "these bytes are no valid `str`: it is empty"
+        );
+    }
+}

@@ -1,0 +1,749 @@
+//! `ndarray::Array<A, D>`: its elements, and shape and strides as metadata.
+
+// Bytes get their type here: shape, strides, length, alignment and content are checked by `check`, and the unsafe blocks
+// cite it.
+#![allow(unsafe_code)]
+
+use std::{mem::MaybeUninit, ops::Range};
+
+use bytemuck::{CheckedBitPattern, NoUninit};
+use ndarray::{Array, ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension, ShapeBuilder, StrideShape};
+
+use super::{
+    CheckError, ShmemBacked, ShmemView, ShmemViewMut, fingerprint_of_family,
+    slice::{alignment_of, all_valid, any_bit_pattern, fits, room_for, start_of, start_of_mut, write_elements},
+};
+use crate::{Shared, SharedMut};
+
+/// An immutable [`ndarray::Array`] in shared memory.
+///
+/// ```
+/// use commonage::{Shared, SharedArray};
+/// use ndarray::{Array, Ix2, array};
+///
+/// let image = array![[1, 2, 3], [4, 5, 6]];
+/// let shared: SharedArray<i32, Ix2> = Shared::copy_from(&image)?;
+/// assert_eq!(shared.as_view(), image);
+/// assert_eq!(shared.as_view().row(1).sum(), 15);
+/// # Ok::<(), commonage::Error>(())
+/// ```
+pub type SharedArray<A, D> = Shared<Array<A, D>>;
+
+/// A writable [`ndarray::Array`] in shared memory.
+///
+/// ```
+/// use commonage::SharedArrayMut;
+/// use ndarray::{Ix2, s};
+///
+/// let mut image = SharedArrayMut::new(&(0.0f32, Ix2(480, 640)))?;
+/// image.as_view_mut().slice_mut(s![10..20, ..]).fill(1.0);
+/// assert_eq!(image.as_view().sum(), 6400.0);
+/// # Ok::<(), commonage::Error>(())
+/// ```
+pub type SharedArrayMut<A, D> = SharedMut<Array<A, D>>;
+
+/// Shape, and strides counted in elements. The data begin with the element that has the lowest address; that is the one
+/// with index 0 along every axis whose stride is not negative, and the last index along the others.
+type Layout = (Vec<usize>, Vec<isize>);
+
+/// The order of the axes in memory.
+#[derive(Clone, Copy)]
+enum Order {
+    /// The last axis varies fastest.
+    C,
+    /// The first axis varies fastest.
+    F,
+}
+
+/// The number of elements of an array of this shape. Like ndarray, this refuses shapes whose non-zero lengths have a
+/// product above `isize::MAX`, even if another length is zero.
+fn count<'a>(shape: impl IntoIterator<Item = &'a usize>) -> Option<usize> {
+    let (mut product, mut empty) = (1usize, false);
+    for &len in shape {
+        if len == 0 {
+            empty = true;
+        } else {
+            product = product.checked_mul(len).filter(|&product| isize::try_from(product).is_ok())?;
+        }
+    }
+    Some(if empty { 0 } else { product })
+}
+
+/// The strides of a contiguous array of a shape that [`count`] accepts; like ndarray's, all zero if it has no elements.
+fn contiguous_strides(shape: &[usize], order: Order) -> Vec<isize> {
+    let mut strides = vec![0; shape.len()];
+    if shape.contains(&0) {
+        return strides;
+    }
+    let mut step = 1;
+    let mut set = |axis: usize| {
+        strides[axis] = step;
+        step *= shape[axis] as isize;
+    };
+    match order {
+        Order::C => (0..shape.len()).rev().for_each(&mut set),
+        Order::F => (0..shape.len()).for_each(&mut set),
+    }
+    strides
+}
+
+fn bytes_of<A>(count: Option<usize>) -> usize {
+    count.map_or(usize::MAX, |count| count.saturating_mul(size_of::<A>()))
+}
+
+/// The metadata of an array in C order with shape `dim`, as [`ShmemBacked::new`] makes it.
+#[allow(dead_code)] // by the wrappers
+pub(crate) fn standard_metadata<D: Dimension>(dim: &D) -> Layout {
+    let shape = dim.as_array_view().to_vec();
+    let strides = contiguous_strides(&shape, Order::C);
+    (shape, strides)
+}
+
+/// The number of bytes that a copy of `src` (an array or a view, in any order) needs.
+#[allow(dead_code)] // by the wrappers
+pub(crate) fn required_memory_of<A: NoUninit, D: Dimension>(src: &ArrayRef<A, D>) -> usize {
+    bytes_of::<A>(Some(src.len()))
+}
+
+/// Copies `src` to the beginning of `data`, which is aligned for `A`, and returns the metadata of the copy. Contiguous
+/// arrays keep their order, C or Fortran; everything else is copied in logical order to C order.
+///
+/// Panics if `data` is too short or not aligned.
+#[track_caller]
+pub(crate) fn write_array<A: NoUninit, D: Dimension>(data: &mut [u8], src: &ArrayRef<A, D>) -> Layout {
+    let order = if let Some(elements) = src.as_slice() {
+        write_elements(data, elements);
+        Order::C
+    } else if let Some(elements) = src.t().to_slice() {
+        write_elements(data, elements);
+        Order::F
+    } else {
+        let room: &mut [MaybeUninit<A>] = room_for(data, src.len());
+        match ArrayViewMut::from_shape(src.raw_dim(), room) {
+            Ok(to) => src.assign_to(to),
+            Err(error) => unreachable!("there is room for as many elements as the shape has: {error}"),
+        }
+        Order::C
+    };
+    (src.shape().to_vec(), contiguous_strides(src.shape(), order))
+}
+
+/// Cuts the array with metadata `layout` down to the indices `range` along `axis`. Returns where the data of the part
+/// begin, as an offset in bytes, how many bytes they are, and its metadata. The bytes of a part in the middle of a fast
+/// axis hold elements of other parts too: parts of different ranges may overlap, their elements don't.
+///
+/// `None` if there is no such axis or the range is not within its length. `layout` must have passed `check`.
+#[allow(dead_code)] // by the wrappers
+pub(crate) fn narrow_axis<A>(
+    (shape, strides): &Layout,
+    axis: usize,
+    range: Range<usize>,
+) -> Option<(usize, usize, Layout)> {
+    let length = *shape.get(axis)?;
+    if range.start > range.end || range.end > length {
+        return None;
+    }
+    let mut part = (shape.clone(), strides.clone());
+    part.0[axis] = range.len();
+    if part.0.contains(&0) {
+        part.1.fill(0);
+        return Some((0, 0, part));
+    }
+    // The elements that are left out below the part: those after it, if the axis runs backwards in memory.
+    let below = if strides[axis] < 0 { length - range.end } else { range.start };
+    let offset = below * strides[axis].unsigned_abs();
+    let span: usize = part.0.iter().zip(&part.1).map(|(len, stride)| (len - 1) * stride.unsigned_abs()).sum();
+    Some((offset * size_of::<A>(), (span + 1) * size_of::<A>(), part))
+}
+
+/// How many elements, from the lowest address to the highest, an array with this layout spans, if the layout is one that
+/// a `D` with elements `A` can have: the invariants of ndarray's `ArrayBase`, and no two indices lead to one element.
+///
+/// The last is decided as ndarray does it: in the order of their strides, each axis must step over everything that the
+/// axes before it reach. All layouts that ndarray's own slicing, reversing and permuting make are of that kind.
+fn span<A, D: Dimension>((shape, strides): &Layout) -> Result<usize, CheckError> {
+    let fault = |what: &str| {
+        CheckError::metadata(format!("the shape {} with the strides {} {what}", Brief(shape), Brief(strides)))
+    };
+    if shape.len() != strides.len() {
+        return Err(fault("has not one stride for each axis"));
+    }
+    if let Some(ndim) = D::NDIM.filter(|&ndim| ndim != shape.len()) {
+        return Err(fault(&format!("has not {ndim} axes")));
+    }
+    let count = count(shape).ok_or_else(|| fault("has more elements than can be addressed"))?;
+
+    // Offsets have to stay within `isize` both in elements and in bytes, also for axes that are never walked along.
+    let too_far = || fault("reaches further than can be addressed");
+    let limit = isize::MAX as usize / size_of::<A>().max(1);
+    let mut reach = 0usize;
+    for (&len, stride) in shape.iter().zip(strides) {
+        let stride = Some(stride.unsigned_abs()).filter(|&stride| stride <= limit).ok_or_else(too_far)?;
+        reach = stride
+            .checked_mul(len.saturating_sub(1))
+            .and_then(|along| reach.checked_add(along))
+            .filter(|&reach| reach <= limit)
+            .ok_or_else(too_far)?;
+    }
+    if count == 0 {
+        return Ok(0);
+    }
+    if strides[..] != contiguous_strides(shape, Order::C) && overlaps(shape, strides) {
+        return Err(fault("leads from two indices to one element"));
+    }
+    Ok(reach + 1)
+}
+
+/// Whether an axis steps onto what the axes with smaller strides reach. No length is 0, and all reaches together are
+/// within `isize`.
+fn overlaps(shape: &[usize], strides: &[isize]) -> bool {
+    let mut axes: Vec<(usize, usize)> = shape
+        .iter()
+        .zip(strides)
+        .map(|(&len, stride)| (stride.unsigned_abs(), len))
+        .filter(|&(_, len)| len > 1)
+        .collect();
+    axes.sort_unstable();
+    let mut reach = 0;
+    axes.into_iter().any(|(stride, len)| {
+        let onto = stride <= reach;
+        reach += stride * (len - 1);
+        onto
+    })
+}
+
+/// The numbers of a shape, or the first of them: metadata off the wire may be long.
+struct Brief<'a, N>(&'a [N]);
+
+impl<N: std::fmt::Debug> std::fmt::Display for Brief<'_, N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const MOST: usize = 8;
+        match self.0.get(..MOST) {
+            Some(first) if self.0.len() > MOST => write!(f, "{first:?} and {} more", self.0.len() - MOST),
+            _ => write!(f, "{:?}", self.0),
+        }
+    }
+}
+
+/// Shape and strides as ndarray wants them to make a view: strides without sign (ndarray inverts axes afterwards, which
+/// moves its pointer to the other end), and whether any had one.
+///
+/// A layout without elements gets ndarray's own strides for it, all 0: its pointer leads nowhere and must not be moved.
+#[inline]
+fn dimensions<D: Dimension>((shape, strides): &Layout) -> (StrideShape<D>, bool) {
+    let mut dim = D::zeros(shape.len());
+    let mut steps = dim.clone(); // cheaper than `zeros` again if the number of axes is dynamic
+    let (mut inverted, mut empty) = (false, false);
+    for (axis, (&len, &stride)) in shape.iter().zip(strides).enumerate() {
+        dim[axis] = len;
+        steps[axis] = stride.unsigned_abs();
+        inverted |= stride < 0;
+        empty |= len == 0;
+    }
+    if empty { (dim.into(), false) } else { (dim.strides(steps), inverted) }
+}
+
+/// The view of the elements in `data`, which may be of type `A` or of another with the same size and alignment.
+///
+/// # Safety
+///
+/// `data` must begin with `span(layout)` aligned, valid `A`s, and that must not be an error.
+#[inline]
+unsafe fn view_of<'a, A, D: Dimension>(data: &'a [u8], layout: &Layout) -> ArrayView<'a, A, D> {
+    let (dim, inverted) = dimensions::<D>(layout);
+    // SAFETY: the caller says that the elements which the layout spans are within `data` and valid, from its beginning,
+    // where all strides are counted from as they have no sign here; `data` is borrowed for as long as the view; `span`
+    // has checked ndarray's conditions on the numbers. Without elements the strides are 0 and the pointer is aligned.
+    let mut view = unsafe { ArrayView::from_shape_ptr(dim, start_of(data)) };
+    if inverted {
+        for axis in (0..layout.1.len()).filter(|&axis| layout.1[axis] < 0) {
+            view.invert_axis(Axis(axis));
+        }
+    }
+    view
+}
+
+// SAFETY: `new` and `new_from_src` write all elements of the layout that they return (or panic), which is what
+// `required_memory_*` asked room for; `check` accepts only layouts that stay within the data, lead from each index to
+// another element, and find aligned, valid elements there; `A: NoUninit` holds no addresses, and writing `A`s leaves
+// valid `A`s. `Dimension` is sealed, so that its answers can be relied on.
+unsafe impl<A, D> ShmemBacked for Array<A, D>
+where
+    A: NoUninit + CheckedBitPattern,
+    D: Dimension,
+{
+    /// The value of every element, and the shape.
+    type NewArg = (A, D);
+    /// Shape, and strides counted in elements. The data begin with the element that has the lowest address.
+    type MetaData = (Vec<usize>, Vec<isize>);
+
+    const ALIGNMENT: usize = alignment_of::<A>();
+    const NEEDS_ZEROED: bool = false;
+
+    fn required_memory_arg((_, dim): &Self::NewArg) -> usize {
+        bytes_of::<A>(count(dim.as_array_view()))
+    }
+
+    fn required_memory_src(src: &Self) -> usize {
+        required_memory_of(src)
+    }
+
+    /// An array in C order.
+    ///
+    /// # Panics
+    ///
+    /// If `data` is shorter than `required_memory_arg` says, or not aligned for `A`.
+    fn new(data: &mut [u8], (value, dim): &Self::NewArg) -> Self::MetaData {
+        room_for(data, count(dim.as_array_view()).unwrap_or(usize::MAX)).fill(MaybeUninit::new(*value));
+        standard_metadata(dim)
+    }
+
+    /// A contiguous array keeps its order, C or Fortran; everything else (reversed, sliced, permuted axes) is copied in
+    /// logical order to C order.
+    ///
+    /// # Panics
+    ///
+    /// If `data` is shorter than `required_memory_src` says, or not aligned for `A`.
+    fn new_from_src(data: &mut [u8], src: &Self) -> Self::MetaData {
+        write_array(data, src)
+    }
+
+    fn check(data: &[u8], layout: &Self::MetaData) -> Result<(), CheckError> {
+        fits::<A>(data, span::<A, D>(layout)?)?;
+        if any_bit_pattern::<A>() {
+            return Ok(());
+        }
+        // One zero-sized element is as good as all, of which there may be any number.
+        if size_of::<A>() == 0 {
+            return <[A]>::check(data, &layout.0.iter().copied().product::<usize>().min(1));
+        }
+        // SAFETY: `Bits` has the size and alignment of `A`, so `fits` says that as many as the layout spans are within
+        // `data` and aligned; any bytes are `Bits`.
+        let bits: ArrayView<'_, A::Bits, D> = unsafe { view_of(data, layout) };
+        let valid = match bits.as_slice_memory_order() {
+            Some(bits) => all_valid::<A>(bits),
+            None => bits.iter().all(A::is_valid_bit_pattern),
+        };
+        if valid { Ok(()) } else { Err(CheckError::content("an element has an invalid bit pattern")) }
+    }
+
+    fn fingerprint() -> u64 {
+        fingerprint_of_family::<A>(b"ndarray ", D::NDIM.map_or(u64::MAX, |ndim| ndim as u64))
+    }
+}
+
+impl<'a, A, D> ShmemView<'a> for Array<A, D>
+where
+    A: NoUninit + CheckedBitPattern,
+    D: Dimension,
+{
+    type View = ArrayView<'a, A, D>;
+
+    /// # Panics
+    ///
+    /// If [`check`](ShmemBacked::check) refuses: shape and strides don't fit into `data` or lead twice to one element,
+    /// `data` is not aligned, or holds an invalid bit pattern.
+    fn view(data: &'a [u8], layout: &'a <Self as ShmemBacked>::MetaData) -> Self::View {
+        if let Err(error) = Self::check(data, layout) {
+            error.refuse::<Self>()
+        }
+        // SAFETY: `check` has accepted.
+        unsafe { Self::view_unchecked(data, layout) }
+    }
+
+    #[inline]
+    unsafe fn view_unchecked(data: &'a [u8], layout: &'a <Self as ShmemBacked>::MetaData) -> Self::View {
+        // SAFETY: the caller says that `new` made these or `check` accepted them.
+        unsafe { view_of(data, layout) }
+    }
+}
+
+impl<'a, A, D> ShmemViewMut<'a> for Array<A, D>
+where
+    A: NoUninit + CheckedBitPattern,
+    D: Dimension,
+{
+    type View = ArrayViewMut<'a, A, D>;
+
+    /// # Panics
+    ///
+    /// If [`check`](ShmemBacked::check) refuses: shape and strides don't fit into `data` or lead twice to one element,
+    /// `data` is not aligned, or holds an invalid bit pattern.
+    fn view_mut(data: &'a mut [u8], layout: &'a mut <Self as ShmemBacked>::MetaData) -> Self::View {
+        if let Err(error) = Self::check(data, layout) {
+            error.refuse::<Self>()
+        }
+        // SAFETY: `check` has accepted.
+        unsafe { Self::view_mut_unchecked(data, layout) }
+    }
+
+    #[inline]
+    unsafe fn view_mut_unchecked(data: &'a mut [u8], layout: &'a mut <Self as ShmemBacked>::MetaData) -> Self::View {
+        let (dim, inverted) = dimensions::<D>(layout);
+        // SAFETY: as in `view_of`; `data` is borrowed exclusively, no two indices lead to one element, and `A: NoUninit`
+        // can write no uninitialized byte into it.
+        let mut view = unsafe { ArrayViewMut::from_shape_ptr(dim, start_of_mut(data)) };
+        if inverted {
+            for axis in (0..layout.1.len()).filter(|&axis| layout.1[axis] < 0) {
+                view.invert_axis(Axis(axis));
+            }
+        }
+        view
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use ndarray::{Array0, Array1, Array2, Array3, Ix0, Ix1, Ix2, Ix3, IxDyn, SliceInfoElem, array, s};
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::backed::tests::{Buffer, assert_travels, copy_of, made_from, panic_of};
+
+    /// 0, 1, 2, ... in C order.
+    fn counting<D: Dimension>(dim: D) -> Array<u32, D> {
+        let mut array = Array::zeros(dim);
+        array.iter_mut().zip(0..).for_each(|(element, n)| *element = n);
+        array
+    }
+
+    /// Copies `src`, compares all four views with it, and returns the strides of the copy.
+    fn round_trip<D: Dimension>(src: &ArrayRef<u32, D>) -> Vec<isize> {
+        let mut buffer = Buffer::dirty(required_memory_of(src));
+        let mut layout = write_array(buffer.bytes_mut(), src);
+        assert_eq!(layout.0, src.shape());
+        assert_travels::<Array<u32, D>>(&layout);
+        assert_eq!(Array::<u32, D>::check(buffer.bytes(), &layout), Ok(()));
+        assert_eq!(Array::<u32, D>::view(buffer.bytes(), &layout), src);
+        assert_eq!(Array::<u32, D>::view_mut(buffer.bytes_mut(), &mut layout), src);
+        // SAFETY: made by `write_array`, as `new_from_src` makes it.
+        let view = unsafe { Array::<u32, D>::view_unchecked(buffer.bytes(), &layout) };
+        assert_eq!(view, src);
+        assert_eq!(view.strides(), layout.1);
+        // SAFETY: likewise.
+        let mut view = unsafe { Array::<u32, D>::view_mut_unchecked(buffer.bytes_mut(), &mut layout) };
+        view += 1;
+        let mut elements: Vec<u32> = bytemuck::cast_slice(buffer.bytes()).to_vec();
+        let mut expected: Vec<u32> = src.iter().map(|element| element + 1).collect();
+        elements.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(elements, expected);
+        layout.1
+    }
+
+    #[test]
+    fn contiguous_arrays_keep_their_order() {
+        assert_eq!(round_trip(&counting(Ix3(2, 3, 4))), [12, 4, 1]);
+        assert_eq!(round_trip(&counting(Ix3(2, 3, 4)).reversed_axes()), [1, 4, 12]);
+        assert_eq!(round_trip(&counting(IxDyn(&[2, 3, 4]))), [12, 4, 1]);
+        assert_eq!(round_trip(&counting(IxDyn(&[2, 3, 4])).reversed_axes()), [1, 4, 12]);
+        assert_eq!(round_trip(&counting(Ix2(1, 5))), [5, 1]);
+        assert_eq!(round_trip(&counting(Ix1(5))), [1]);
+        let mut f = Array2::<u32>::zeros((3, 4).f());
+        f.iter_mut().zip(0..).for_each(|(element, n)| *element = n);
+        assert_eq!(round_trip(&f), [1, 3]);
+    }
+
+    #[test]
+    fn everything_else_is_copied_to_c_order() {
+        let array = counting(Ix3(4, 5, 6));
+        let mut reversed = array.clone();
+        reversed.invert_axis(Axis(1));
+        assert_eq!(round_trip(&reversed), [30, 6, 1]);
+        assert_eq!(round_trip(&array.slice(s![1..3, ..;2, 1..;3])), [6, 2, 1]);
+        assert_eq!(round_trip(&array.slice(s![..;-1, ..;-2, ..;-1])), [18, 6, 1]);
+        assert_eq!(round_trip(&array.view().permuted_axes([1, 0, 2])), [24, 6, 1]);
+        assert_eq!(round_trip(&array.view().permuted_axes([2, 0, 1])), [20, 5, 1]);
+        assert_eq!(round_trip(&array.slice(s![2, .., ..])), [6, 1]);
+        assert_eq!(round_trip(&array.slice(s![.., 2, ..])), [6, 1]);
+        assert_eq!(round_trip(&array.view().into_dyn().permuted_axes(vec![1, 0, 2])), [24, 6, 1]);
+        assert_eq!(round_trip(&array![1, 2, 3].broadcast((2, 3)).unwrap()), [3, 1]);
+        assert_eq!(round_trip(&array.diag()), [1]);
+    }
+
+    #[test]
+    fn arrays_without_elements_or_axes() {
+        assert_eq!(round_trip(&Array2::<u32>::zeros((0, 5))), [0, 0]);
+        assert_eq!(round_trip(&Array3::<u32>::zeros((3, 0, 5)).reversed_axes()), [0, 0, 0]);
+        assert_eq!(round_trip(&counting(IxDyn(&[3, 4])).slice(s![1..1, ..;-1])), [0, 0]);
+        assert_eq!(round_trip(&counting(IxDyn(&[0]))), [0]);
+        assert_eq!(round_trip(&counting(Ix0())), Vec::<isize>::new());
+        assert_eq!(round_trip(&counting(IxDyn(&[]))), Vec::<isize>::new());
+        assert_eq!(round_trip(&counting(IxDyn(&[1; 12]))), [1; 12]);
+
+        let (buffer, layout) = made_from::<Array2<f64>>(&(1.0, Ix2(7, 0)));
+        assert_eq!(layout, (vec![7, 0], vec![0, 0]));
+        assert_eq!(Array2::<f64>::view(buffer.bytes(), &layout).dim(), (7, 0));
+        let (buffer, layout) = made_from::<Array0<f64>>(&(1.5, Ix0()));
+        assert_eq!(Array0::<f64>::view(buffer.bytes(), &layout).into_scalar(), &1.5);
+        let (buffer, layout) = made_from::<Array2<()>>(&((), Ix2(3, 2)));
+        assert_eq!(Array2::<()>::view(buffer.bytes(), &layout), Array2::from_elem((3, 2), ()));
+    }
+
+    #[test]
+    fn made_from_a_value_and_a_shape() {
+        let (buffer, layout) = made_from::<Array3<u16>>(&(7, Ix3(2, 3, 4)));
+        assert_eq!(layout, (vec![2, 3, 4], vec![12, 4, 1]));
+        assert_eq!(layout, standard_metadata(&Ix3(2, 3, 4)));
+        assert_eq!(Array3::<u16>::view(buffer.bytes(), &layout), Array3::from_elem((2, 3, 4), 7));
+        let (buffer, layout) = made_from::<Array<bool, IxDyn>>(&(true, IxDyn(&[3, 2])));
+        assert!(Array::<bool, IxDyn>::view(buffer.bytes(), &layout).iter().all(|&element| element));
+    }
+
+    /// What sharify's `shared_mut_array_layout` does through `metadata_mut`.
+    #[test]
+    fn metadata_may_be_set_to_those_of_another_view() {
+        let (mut buffer, mut layout) = made_from::<Array<f64, IxDyn>>(&(0.0, IxDyn(&[10, 20, 30])));
+        let mut view = Array::<f64, IxDyn>::view_mut(buffer.bytes_mut(), &mut layout);
+        assert!(view.is_standard_layout());
+        view.swap_axes(0, 1);
+        view.invert_axis(Axis(2));
+        view[[1, 2, 3]] = 5.0;
+        let layout = (Vec::from(view.shape()), Vec::from(view.strides()));
+        assert_eq!(layout, (vec![20, 10, 30], vec![30, 600, -1]));
+        let view = Array::<f64, IxDyn>::view(buffer.bytes(), &layout);
+        assert_eq!((view.shape(), view.strides()), (&layout.0[..], &layout.1[..]));
+        assert_eq!(view[[1, 2, 3]], 5.0);
+        assert_eq!(bytemuck::cast_slice::<u8, f64>(buffer.bytes())[2 * 600 + 30 + (29 - 3)], 5.0);
+    }
+
+    #[test]
+    fn required_memory_saturates() {
+        let required = |dim: &[usize]| Array::<u64, IxDyn>::required_memory_arg(&(0, IxDyn(dim)));
+        assert_eq!(required(&[2, 3]), 48);
+        assert_eq!(required(&[]), 8);
+        assert_eq!(required(&[0, 1 << 40]), 0);
+        assert_eq!(required(&[1 << 62]), usize::MAX);
+        assert_eq!(required(&[usize::MAX, 2]), usize::MAX);
+        assert_eq!(required(&[usize::MAX]), usize::MAX);
+        assert_eq!(required(&[0, usize::MAX, 2]), usize::MAX);
+        assert!(panic_of(|| Array::<u64, IxDyn>::new(&mut [], &(0, IxDyn(&[usize::MAX, 2])))).contains("do not fit"));
+    }
+
+    #[track_caller]
+    fn refused<D: Dimension>(shape: &[usize], strides: &[isize], what: &str) {
+        let buffer = Buffer::dirty(64);
+        let layout = (shape.to_vec(), strides.to_vec());
+        let error = Array::<u64, D>::check(buffer.bytes(), &layout).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(panic_of(|| Array::<u64, D>::view(buffer.bytes(), &layout)).contains(what));
+        assert!(
+            panic_of(|| Array::<u64, D>::view_mut(buffer.clone().bytes_mut(), &mut layout.clone()).len())
+                .contains(what)
+        );
+        assert!(matches!(error.into_error::<Array<u64, D>>(), crate::Error::Metadata { .. }));
+    }
+
+    #[test]
+    fn hostile_metadata_are_refused() {
+        refused::<Ix2>(&[2, 4], &[1], "not one stride for each axis");
+        refused::<Ix2>(&[8], &[1], "has not 2 axes");
+        refused::<IxDyn>(&[8], &[], "not one stride for each axis");
+        refused::<Ix0>(&[1], &[1], "has not 0 axes");
+        refused::<Ix1>(&[9], &[1], "do not fit");
+        refused::<Ix1>(&[5], &[2], "do not fit");
+        refused::<Ix1>(&[5], &[-2], "do not fit");
+        refused::<Ix2>(&[3, 4], &[4, 1], "do not fit");
+        refused::<Ix1>(&[usize::MAX], &[1], "more elements than can be addressed");
+        refused::<Ix2>(&[1 << 32, 1 << 32], &[0, 0], "more elements than can be addressed");
+        refused::<Ix2>(&[0, usize::MAX], &[0, 0], "more elements than can be addressed");
+        refused::<Ix1>(&[isize::MAX as usize], &[1], "further than can be addressed");
+        refused::<Ix1>(&[2], &[isize::MAX], "further than can be addressed");
+        refused::<Ix1>(&[1], &[isize::MIN], "further than can be addressed");
+        refused::<Ix1>(&[0], &[isize::MIN], "further than can be addressed");
+        refused::<Ix2>(&[3, 3], &[isize::MIN, isize::MIN], "further than can be addressed");
+        refused::<Ix2>(&[0, 1 << 30], &[0, 1 << 40], "further than can be addressed");
+        refused::<Ix1>(&[2], &[0], "two indices to one element");
+        refused::<Ix2>(&[2, 2], &[1, 1], "two indices to one element");
+        refused::<Ix2>(&[2, 2], &[1, -1], "two indices to one element");
+        refused::<Ix2>(&[2, 3], &[2, 1], "two indices to one element");
+        refused::<IxDyn>(&[2; 64], &[0; 64], "more elements than can be addressed");
+        refused::<IxDyn>(&[1; 70_000], &[isize::MAX; 70_000], "[1, 1, 1, 1, 1, 1, 1, 1] and 69992 more");
+
+        // An axis of length 1 steps nowhere.
+        let buffer = Buffer::dirty(64);
+        assert_eq!(Array2::<u64>::check(buffer.bytes(), &(vec![1, 8], vec![0, 1])), Ok(()));
+        assert_eq!(Array2::<u64>::check(buffer.bytes(), &(vec![1, 8], vec![-1000, 1])), Ok(()));
+        assert_eq!(Array2::<u64>::view(buffer.bytes(), &(vec![1, 8], vec![-1000, 1])).len(), 8);
+        // Zero-sized elements need no bytes, but the numbers have to stay within bounds all the same.
+        assert!(Array1::<()>::check(&[], &(vec![usize::MAX], vec![1])).is_err());
+        assert!(Array1::<()>::check(&[], &(vec![2], vec![isize::MIN])).is_err());
+        assert_eq!(Array1::<()>::check(&[], &(vec![isize::MAX as usize], vec![1])), Ok(()));
+    }
+
+    #[test]
+    fn misaligned_data_are_refused() {
+        let buffer = Buffer::dirty(64);
+        let layout = (vec![2], vec![1]);
+        assert!(Array1::<u64>::check(&buffer.bytes()[4..], &layout).is_err());
+        assert!(panic_of(|| Array1::<u64>::view(&buffer.bytes()[4..], &layout)).contains("not aligned to 8 bytes"));
+        assert_eq!(Array1::<u64>::check(&buffer.bytes()[8..], &layout), Ok(()));
+        assert!(
+            panic_of(|| write_array(&mut buffer.clone().bytes_mut()[4..], &array![1u64, 2, 3].slice(s![..;-1])))
+                .contains("not aligned")
+        );
+    }
+
+    #[test]
+    fn content_is_checked_where_the_layout_leads_and_only_there() {
+        let (mut buffer, layout) = copy_of(&Array2::from_elem((3, 4), true));
+        buffer.bytes_mut()[6] = 2;
+        let error = Array2::<bool>::check(buffer.bytes(), &layout).unwrap_err();
+        assert!(matches!(error.into_error::<Array2<bool>>(), crate::Error::Content { .. }));
+        assert!(panic_of(|| Array2::<bool>::view(buffer.bytes(), &layout)).contains("invalid bit pattern"));
+        // The columns 0 and 1, then the columns 1 and 2.
+        assert_eq!(Array2::<bool>::check(buffer.bytes(), &(vec![3, 2], vec![4, 1])), Ok(()));
+        assert!(Array2::<bool>::check(&buffer.bytes()[1..], &(vec![3, 2], vec![4, 1])).is_err());
+        // Recycled bytes are no elements until they are written.
+        let (buffer, layout) = copy_of(&Array2::from_elem((3, 4), 'x').slice(s![..;-1, ..;2]).to_owned());
+        assert!(Array2::<char>::view(buffer.bytes(), &layout).iter().all(|&element| element == 'x'));
+    }
+
+    #[test]
+    fn parts_along_an_axis() {
+        let array = counting(Ix2(4, 6));
+        let (buffer, layout) = copy_of(&array);
+        let (start, len, part) = narrow_axis::<u32>(&layout, 0, 1..3).unwrap();
+        assert_eq!((start, len, part), (24, 48, (vec![2, 6], vec![6, 1])));
+        let (start, len, part) = narrow_axis::<u32>(&layout, 1, 2..5).unwrap();
+        assert_eq!((start, len), (8, 84));
+        assert_eq!(Array2::<u32>::view(&buffer.bytes()[start..start + len], &part), array.slice(s![.., 2..5]));
+        assert_eq!(narrow_axis::<u32>(&layout, 1, 6..6), Some((0, 0, (vec![4, 0], vec![0, 0]))));
+        assert_eq!(narrow_axis::<u32>(&layout, 1, 0..7), None);
+        assert_eq!(narrow_axis::<u32>(&layout, 2, 0..1), None);
+        #[allow(clippy::reversed_empty_ranges)]
+        let reversed = 3..2;
+        assert_eq!(narrow_axis::<u32>(&layout, 1, reversed), None);
+    }
+
+    /// Any numbers, but mostly small ones that can mean something, and mostly a stride for each axis.
+    fn any_layout() -> impl Strategy<Value = Layout> {
+        let length = || prop_oneof![12 => 0usize..5, 1 => any::<usize>(), 1 => Just(isize::MAX as usize)];
+        let stride = || prop_oneof![12 => -12isize..13, 1 => any::<isize>(), 1 => Just(isize::MIN)];
+        prop_oneof![
+            12 => (0usize..5).prop_flat_map(move |ndim| (vec(length(), ndim), vec(stride(), ndim))),
+            1 => (vec(length(), 0..5), vec(stride(), 0..5)),
+        ]
+    }
+
+    /// If `check` accepts: every index leads to another element within the data, and to the one that the strides say.
+    fn accepted_is_sound<D: Dimension>(elements: usize, layout: &Layout) -> Result<bool, TestCaseError> {
+        let mut buffer = Buffer::of(&(0..elements as u32).collect::<Vec<_>>());
+        if Array::<u32, D>::check(buffer.bytes(), layout).is_err() {
+            return Ok(false);
+        }
+        let view = Array::<u32, D>::view(buffer.bytes(), layout);
+        prop_assert_eq!(view.shape(), &layout.0[..]);
+        let lowest: isize = layout
+            .0
+            .iter()
+            .zip(&layout.1)
+            .map(|(&len, &stride)| if stride < 0 { stride * (len as isize - 1) } else { 0 })
+            .sum();
+        let mut seen = HashSet::new();
+        for (index, &element) in view.clone().into_dyn().indexed_iter() {
+            let offset: isize =
+                index.as_array_view().iter().zip(&layout.1).map(|(&i, stride)| i as isize * stride).sum();
+            prop_assert_eq!(element as isize, offset - lowest);
+            prop_assert!(seen.insert(element));
+        }
+        prop_assert_eq!(seen.len(), layout.0.iter().product::<usize>());
+
+        let mut layout = layout.clone();
+        let mut view = Array::<u32, D>::view_mut(buffer.bytes_mut(), &mut layout);
+        view += 1000;
+        let data: &[u32] = bytemuck::cast_slice(buffer.bytes());
+        for (at, &element) in (0..).zip(data) {
+            prop_assert_eq!(element, if seen.contains(&at) { at + 1000 } else { at });
+        }
+        Ok(true)
+    }
+
+    /// All layouts of two axes with small numbers: sound if accepted, and accepted if ndarray accepts them.
+    #[test]
+    fn every_small_layout() -> Result<(), TestCaseError> {
+        let (mut accepted, mut refused) = (0, 0);
+        for n in 0..4 * 4 * 9 * 9 {
+            let layout = (vec![n % 4, n / 4 % 4], vec![(n / 16 % 9) as isize - 4, (n / 144) as isize - 4]);
+            for elements in [0, 1, 5, 9, 12] {
+                let is_accepted = accepted_is_sound::<Ix2>(elements, &layout)?;
+                *(if is_accepted { &mut accepted } else { &mut refused }) += 1;
+                let steps = Ix2(layout.1[0].unsigned_abs(), layout.1[1].unsigned_abs());
+                let mut elements = vec![0u32; elements];
+                let view = ArrayViewMut::from_shape(Ix2(layout.0[0], layout.0[1]).strides(steps), &mut elements);
+                prop_assert_eq!(is_accepted, view.is_ok() || layout.0.contains(&0));
+            }
+        }
+        prop_assert!(accepted > 1000 && refused > 1000, "{} accepted, {} refused", accepted, refused);
+        Ok(())
+    }
+
+    /// What to do to one axis: keep every `step`th index of those from `start` on, at most `take`, maybe backwards.
+    fn any_cut() -> impl Strategy<Value = (usize, usize, isize)> {
+        (0usize..6, 0usize..7, prop_oneof![Just(1isize), Just(-1), -3isize..0, 1isize..4])
+    }
+
+    proptest! {
+        #[test]
+        fn what_check_accepts_is_sound(elements in 0usize..40, layout in any_layout()) {
+            accepted_is_sound::<IxDyn>(elements, &layout)?;
+            accepted_is_sound::<Ix0>(elements, &layout)?;
+            accepted_is_sound::<Ix1>(elements, &layout)?;
+            accepted_is_sound::<Ix2>(elements, &layout)?;
+            accepted_is_sound::<Ix3>(elements, &layout)?;
+        }
+
+        #[test]
+        fn check_of_content_never_panics(bytes in vec(0u8..3, 0..40), layout in any_layout()) {
+            let buffer = Buffer::of(&bytes);
+            if Array::<bool, IxDyn>::check(buffer.bytes(), &layout).is_ok() {
+                let view = Array::<bool, IxDyn>::view(buffer.bytes(), &layout);
+                let bits = Array::<u8, IxDyn>::view(buffer.bytes(), &layout);
+                prop_assert!(view.iter().zip(&bits).all(|(&element, &bits)| element as u8 == bits));
+            } else if Array::<u8, IxDyn>::check(buffer.bytes(), &layout).is_ok() {
+                prop_assert!(Array::<u8, IxDyn>::view(buffer.bytes(), &layout).iter().any(|&bits| bits > 1));
+            }
+        }
+
+        /// Whatever ndarray's own methods make of an array can be copied, and is accepted as it is.
+        #[test]
+        fn every_view_of_an_array_is_a_value(
+            shape in vec(0usize..6, 0..5),
+            cuts in vec(any_cut(), 5),
+            order in Just((0..5usize).collect::<Vec<_>>()).prop_shuffle(),
+        ) {
+            let array = counting(IxDyn(&shape));
+            let slices: Vec<SliceInfoElem> = shape
+                .iter()
+                .zip(&cuts)
+                .map(|(&len, &(start, take, step))| {
+                    let start = start.min(len);
+                    let end = (start + take).min(len);
+                    SliceInfoElem::Slice { start: start as isize, end: Some(end as isize), step }
+                })
+                .collect();
+            let order: Vec<usize> = order.into_iter().filter(|&axis| axis < shape.len()).collect();
+            let view = array.slice(&slices[..]).permuted_axes(order);
+            round_trip(&view);
+
+            let layout = (view.shape().to_vec(), view.strides().to_vec());
+            let first = view.iter().min().copied().unwrap_or(0) as usize;
+            let buffer = Buffer::of(&array.iter().copied().skip(first).collect::<Vec<_>>());
+            prop_assert_eq!(Array::<u32, IxDyn>::view(buffer.bytes(), &layout), view.view());
+
+            for axis in 0..view.ndim() {
+                let len = view.len_of(Axis(axis));
+                for range in [0..len, 0..len / 2, len / 2..len, len / 3..len - len / 3, len..len] {
+                    let (start, len, part) = narrow_axis::<u32>(&layout, axis, range.clone()).unwrap();
+                    let data = &buffer.bytes()[start..start + len];
+                    prop_assert_eq!(
+                        Array::<u32, IxDyn>::view(data, &part),
+                        view.slice_axis(Axis(axis), range.into())
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! What can go wrong: one variant per cause, each with its subject, what was expected and what was found.
+
+use std::{fmt, io, time::Duration};
+
+/// The number of a segment: 64 random bits, the same in every process that has it mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SegmentId(pub(crate) u64);
+
+impl fmt::Display for SegmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for SegmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SegmentId({self})")
+    }
+}
+
+/// Which of the two wrappers a handle, a ticket or a token stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// [`Shared`](crate::Shared): immutable, held by many.
+    Shared,
+    /// [`SharedMut`](crate::SharedMut): writable, held by one.
+    SharedMut,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Shared => "Shared",
+            Kind::SharedMut => "SharedMut",
+        })
+    }
+}
+
+/// How many share a block, as [`Shared::counts`](crate::Shared::counts) finds it at the moment of the call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Counts {
+    /// Handles on the block in this process.
+    pub handles: usize,
+    /// Processes with at least one handle on the block.
+    pub holders: usize,
+    /// Tickets of the block that have not been claimed: serializations on their way.
+    pub in_flight: usize,
+}
+
+/// Why bytes or text are no token, before anything in them is believed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum TokenFault {
+    /// Fewer bytes than any token has, or than this one says that it has.
+    TooShort {
+        /// The least number of bytes that would do.
+        expected: usize,
+        /// The number of bytes there are.
+        found: usize,
+    },
+    /// More bytes than the token says that it has.
+    TooLong {
+        /// The number of bytes that the token says it has.
+        expected: usize,
+        /// The number of bytes there are.
+        found: usize,
+    },
+    /// The first bytes are not those of a token of this version of the crate.
+    Magic {
+        /// What stands there, little-endian.
+        found: u32,
+    },
+    /// The text is not in the alphabet of tokens.
+    Text,
+    /// A field has a value that no token of this version has.
+    Field(
+        /// The name of the field.
+        &'static str,
+    ),
+}
+
+impl fmt::Display for TokenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TokenFault::TooShort { expected, found } => {
+                write!(f, "it is cut short: at least {expected} bytes expected, {found} found")
+            }
+            TokenFault::TooLong { expected, found } => {
+                write!(f, "it is too long: {expected} bytes expected, {found} found")
+            }
+            TokenFault::Magic { found } => {
+                write!(f, "it does not begin as tokens of this version do (found {found:#010x})")
+            }
+            TokenFault::Text => f.write_str("it is not base64 (URL-safe, unpadded) text"),
+            TokenFault::Field(name) => write!(f, "its field `{name}` has no meaning"),
+        }
+    }
+}
+
+/// Every way in which a call of this crate can fail.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Memory runs out: the machine, the control group or the file system has less than was asked for.
+    #[error("no space for {requested} bytes of shared memory: {available} bytes are available")]
+    NoSpace {
+        /// Bytes asked for.
+        requested: u64,
+        /// Bytes that could be had.
+        available: u64,
+    },
+    /// More bytes than any machine can address, or a number of bytes that overflowed.
+    #[error("a value of {requested} bytes is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// Bytes asked for; `usize::MAX` if the number overflowed.
+        requested: usize,
+        /// The largest number of bytes that a value can have.
+        limit: usize,
+    },
+    /// The type asks for an alignment that no block has.
+    #[error("an alignment of {requested} bytes is not a power of two of at most {limit}")]
+    Alignment {
+        /// The alignment that the type asks for, in bytes.
+        requested: usize,
+        /// The largest alignment that a block can have, in bytes.
+        limit: usize,
+    },
+    /// All tickets of the segment are in flight: too many serializations have not been claimed.
+    #[error(
+        "segment {segment}: all {tickets} tickets are in flight, none can be issued until one is claimed or revoked"
+    )]
+    TicketsFull {
+        /// The segment.
+        segment: SegmentId,
+        /// How many tickets it has.
+        tickets: u32,
+    },
+    /// All participant slots of the segment are occupied.
+    #[error("segment {segment}: all {participants} participant slots are occupied")]
+    ParticipantsFull {
+        /// The segment.
+        segment: SegmentId,
+        /// How many slots it has.
+        participants: u32,
+    },
+    /// A count of a block is at its limit; nothing has been changed.
+    #[error("segment {segment}, block {block}: {count} is at its limit of {limit}")]
+    CountLimit {
+        /// The segment.
+        segment: SegmentId,
+        /// The block.
+        block: u32,
+        /// Which count: `holders` or `in_flight`.
+        count: &'static str,
+        /// Its limit.
+        limit: u32,
+    },
+    /// The bytes or the text are not a token.
+    #[error("not a token: {0}")]
+    NotAToken(TokenFault),
+    /// The token's MAC is not that of its bytes: at least one bit is not as it was sent.
+    #[error("the token for segment {segment} is not as it was sent: its MAC differs")]
+    Altered {
+        /// The segment that the token names.
+        segment: SegmentId,
+    },
+    /// The token is for a value of another type. It can still be claimed as what it is.
+    #[error(
+        "the token is not for a `{expected}`: fingerprint {expected_fingerprint:016x} expected, {found_fingerprint:016x} found"
+    )]
+    WrongType {
+        /// The name of the type that was asked for.
+        expected: &'static str,
+        /// Its fingerprint.
+        expected_fingerprint: u64,
+        /// The fingerprint in the token.
+        found_fingerprint: u64,
+    },
+    /// The token is for the other wrapper. It can still be claimed as what it is.
+    #[error("the token is for a `{found}`, not for a `{expected}`")]
+    WrongKind {
+        /// The wrapper that was asked for.
+        expected: Kind,
+        /// The wrapper that the token is for.
+        found: Kind,
+    },
+    /// The metadata can't be written as postcard, can't be read as the type's, or does not fit the data.
+    #[error("the metadata of a `{type_name}` is not valid: {reason}")]
+    Metadata {
+        /// The name of the type.
+        type_name: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The data holds a bit pattern that is no value of the type.
+    #[error("the content is not a valid `{type_name}`: {reason}")]
+    Content {
+        /// The name of the type.
+        type_name: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The ticket of a `SharedMut` has been claimed or revoked before.
+    #[error("segment {segment}, ticket {ticket}: already claimed or revoked")]
+    AlreadyClaimed {
+        /// The segment.
+        segment: SegmentId,
+        /// The number of the ticket.
+        ticket: u32,
+    },
+    /// The sender of a `SharedMut` has serialized it, but has not dropped it. The token can be claimed later.
+    #[error("segment {segment}, ticket {ticket}: its sender still has the handle after {waited:?}")]
+    StillHeld {
+        /// The segment.
+        segment: SegmentId,
+        /// The number of the ticket.
+        ticket: u32,
+        /// How long the claim has waited.
+        waited: Duration,
+    },
+    /// The ticket has been claimed before, and the value it was for has been dropped everywhere, or changed since.
+    #[error("segment {segment}, block {block}: the value that the token was for is no longer there")]
+    Expired {
+        /// The segment.
+        segment: SegmentId,
+        /// The block.
+        block: u32,
+    },
+    /// Neither the sender nor the owner of the segment is there any more, and the value went with them.
+    #[error("segment {segment} is gone: neither process {sender} (sender) nor process {owner} (owner) has it any more")]
+    Gone {
+        /// The segment.
+        segment: SegmentId,
+        /// The process id of the sender.
+        sender: u32,
+        /// The process id of the owner.
+        owner: u32,
+    },
+    /// The process with the segment is there, but this process may not look into it.
+    #[error(
+        "segment {segment}: process {pid} may not be looked into (another user, another PID namespace, not dumpable, or more capabilities); \
+         choose `Backing::Named` where it allocates"
+    )]
+    Unreachable {
+        /// The segment.
+        segment: SegmentId,
+        /// The process that has it.
+        pid: u32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The locator leads to something that is not a segment, or not this one.
+    #[error("{locator} is not segment {segment}: {expected} expected, {found} found")]
+    NotTheSegment {
+        /// The segment that the token names.
+        segment: SegmentId,
+        /// Where the locator leads.
+        locator: String,
+        /// What should be there.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// The segment was made by a version of the crate with another layout.
+    #[error("segment {segment} has ABI version {found}; this program has {expected}")]
+    Abi {
+        /// The segment.
+        segment: SegmentId,
+        /// The version of this program.
+        expected: u32,
+        /// The version of the segment.
+        found: u32,
+    },
+    /// Something in the control area can't be as it is.
+    #[error("segment {segment}: {what} can't be {found} ({expected} expected)")]
+    Corrupt {
+        /// The segment.
+        segment: SegmentId,
+        /// What was read.
+        what: &'static str,
+        /// What it should have been.
+        expected: String,
+        /// What it was.
+        found: u64,
+    },
+    /// The `SharedMut` has been serialized: its value is on the way to another handle.
+    #[error("this `SharedMut` has been serialized and can't be used any more: its value belongs to the receiver")]
+    Serialized,
+    /// A change of kind needs this to be the only handle on the block anywhere.
+    #[error("this is not the only handle on the block: {} here, {} holders, {} in flight", .0.handles, .0.holders, .0.in_flight)]
+    NotAlone(Counts),
+    /// The handles are of different blocks, or the ranges don't lie side by side.
+    #[error("the range {start}..{end} does not lie within a length of {length}")]
+    Range {
+        /// Where the range begins.
+        start: usize,
+        /// Where it ends.
+        end: usize,
+        /// The length that it must lie within.
+        length: usize,
+    },
+    /// The process is exiting; nothing can be sent any more.
+    #[error("the process is exiting: nothing can be sent any more")]
+    Exiting,
+    /// The configuration can't be changed any more: memory has been allocated with another.
+    #[error("the configuration can't be changed: this process has used the crate before")]
+    Configured,
+    /// A call to the operating system failed.
+    #[error("{operation} failed: {source}")]
+    Os {
+        /// What was tried.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn os(operation: &'static str, source: impl Into<io::Error>) -> Self {
+        Error::Os { operation, source: source.into() }
+    }
+}
+
+/// A change of kind that could not be made: the handle as it was, and why.
+///
+/// ```
+/// use commonage::{Shared, SharedSlice};
+/// let a: SharedSlice<u8> = Shared::copy_from(&[1u8, 2][..])?;
+/// let b = a.clone();
+/// let refused = a.try_into_mut().unwrap_err();
+/// println!("{}", refused.reason);
+/// let a = refused.handle;
+/// assert_eq!(*a, *b);
+/// # Ok::<(), commonage::Error>(())
+/// ```
+pub struct Refused<H> {
+    /// The handle, as it was before.
+    pub handle: H,
+    /// Why it could not be changed.
+    pub reason: Error,
+}
+
+impl<H> fmt::Debug for Refused<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+impl<H> fmt::Display for Refused<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused, and the handle given back: {}", self.reason)
+    }
+}
+
+impl<H> std::error::Error for Refused<H> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.reason)
+    }
+}

@@ -1,0 +1,393 @@
+//! A process's hold on a block: take it, share it, give it back, change its kind.
+#![allow(unsafe_code)] // Bytes of the data area become slices here, for the typed rooms above.
+
+use std::{
+    ptr::NonNull,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    Counts, Error, Kind, SegmentId,
+    pool::{
+        Secret,
+        layout::{BLOCK_ALIGN, change},
+        owner::{self, Vacant},
+        peers::{self, Attachment, Held},
+        word::{MAX_HOLDERS, MAX_IN_FLIGHT, Refusal, Word},
+    },
+    segment::Locator,
+};
+
+/// This process's hold on one block. While one exists, the process's hold bit is set, `holders` counts the process, and
+/// the bytes stay where they are.
+pub(crate) struct Hold {
+    /// Where the block is: `None` once the hold has gone over to a ticket.
+    place: Option<Arc<Attachment>>,
+    pub(crate) block: u32,
+    /// The first byte of the block.
+    data: NonNull<u8>,
+    /// Bytes of the block that the value uses.
+    len: usize,
+    /// Changes at `thaw`, when this is the only hold anywhere.
+    serial: AtomicU64,
+    fingerprint: u64,
+    /// The hold has gone over to a ticket: nothing is left to give.
+    given: AtomicBool,
+}
+
+// SAFETY: `data` leads to shared memory that stays mapped as long as `place` is there; the bytes are reached only
+// through `Part`, whose methods say what the caller must see to.
+unsafe impl Send for Hold {}
+// SAFETY: as above; everything else in it is immutable or atomic.
+unsafe impl Sync for Hold {}
+
+/// Where a block's bytes are, read from its header once, and checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Extent {
+    offset: usize,
+    len: usize,
+    fingerprint: u64,
+}
+
+impl Extent {
+    /// Reads what a header says; it may say anything.
+    pub(crate) fn read(at: &Attachment, block: u32) -> Result<Self, Error> {
+        let header = at.control.block(block);
+        let (offset, len) = (header.offset.load(Ordering::Acquire), header.length.load(Ordering::Acquire));
+        let data = at.segment.data_len() as u64;
+        let corrupt = |what, expected: String, found| Error::Corrupt { segment: at.id(), what, expected, found };
+        if offset > data || !offset.is_multiple_of(BLOCK_ALIGN as u64) {
+            return Err(corrupt("a block's offset", format!("a multiple of {BLOCK_ALIGN} up to {data}"), offset));
+        }
+        if len > data - offset {
+            return Err(corrupt("a block's length", format!("at most {}", data - offset), len));
+        }
+        let fingerprint = header.fingerprint.load(Ordering::Relaxed);
+        // Both are at most the length of a mapping of this process.
+        Ok(Extent { offset: offset as usize, len: len as usize, fingerprint })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// The intent of this process to change `block`: stored before the first step, cleared on drop, after the last.
+/// Exists only under the block's stripe lock.
+pub(crate) struct Intent<'a>(&'a AtomicU64);
+
+impl<'a> Intent<'a> {
+    pub(crate) fn on(at: &'a Attachment, block: u32) -> Self {
+        let word = at.control.intent(at.slot, block);
+        // SeqCst: before every step that follows, in the one order in which the recount looks at intents twice.
+        word.store(u64::from(block) + 1, Ordering::SeqCst);
+        Intent(word)
+    }
+}
+
+impl Drop for Intent<'_> {
+    fn drop(&mut self) {
+        // Release: whoever sees it cleared sees all steps done.
+        self.0.store(0, Ordering::Release);
+    }
+}
+
+pub(crate) fn set_hold_bit(at: &Attachment, block: u32) {
+    let (word, bit) = at.control.hold_bit(at.slot, block);
+    word.fetch_or(bit, Ordering::SeqCst);
+}
+
+pub(crate) fn clear_hold_bit(at: &Attachment, block: u32) {
+    let (word, bit) = at.control.hold_bit(at.slot, block);
+    word.fetch_and(!bit, Ordering::SeqCst);
+}
+
+/// What a refused change of the word means to the caller.
+pub(crate) fn refused(at: &Attachment, block: u32, refusal: Refusal) -> Error {
+    let limit = |count, limit| Error::CountLimit { segment: at.id(), block, count, limit };
+    match refusal {
+        Refusal::Holders => limit("holders", MAX_HOLDERS),
+        Refusal::InFlight => limit("in_flight", MAX_IN_FLIGHT),
+        Refusal::Unfit => Error::Expired { segment: at.id(), block },
+        Refusal::Below => Error::Corrupt {
+            segment: at.id(),
+            what: "a block's word",
+            expected: "counts above zero".into(),
+            found: at.control.block(block).word.load(Ordering::Relaxed),
+        },
+    }
+}
+
+/// The word has just reached 0/0 by this process's change: gives the block back. Call it under the intent; what it
+/// returns goes to `owner::put_back` after the stripe lock is free.
+#[must_use = "the block is lost if it is not put back"]
+pub(crate) fn give_back(at: &Arc<Attachment>, block: u32) -> Option<Vacant> {
+    if at.owned.is_some() {
+        return owner::release(at, block);
+    }
+    push_returned(at, block);
+    None
+}
+
+/// Pushes on the owner's stack of returned blocks. Nobody pops single blocks, so there is no ABA.
+fn push_returned(at: &Attachment, block: u32) {
+    let (top, header) = (at.control.returned(), at.control.block(block));
+    let mut now = top.load(Ordering::Relaxed);
+    loop {
+        header.next.store(now as u32, Ordering::Relaxed);
+        // Release (of `next`): with the acquire of the owner's swap.
+        match top.compare_exchange_weak(now, u64::from(block) + 1, Ordering::SeqCst, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(other) => now = other,
+        }
+    }
+}
+
+impl Hold {
+    pub(crate) fn new(at: Arc<Attachment>, block: u32, extent: Extent, serial: u64) -> Self {
+        // SAFETY: `extent` was checked against the length of the data area.
+        let data = unsafe { at.segment.data().add(extent.offset) };
+        Hold {
+            place: Some(at),
+            block,
+            data,
+            len: extent.len,
+            serial: AtomicU64::new(serial),
+            fingerprint: extent.fingerprint,
+            given: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn at(&self) -> &Arc<Attachment> {
+        match &self.place {
+            Some(place) => place,
+            None => unreachable!("the place is taken only by drop"),
+        }
+    }
+
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Hold {
+    /// Give: the last handle here is gone.
+    fn drop(&mut self) {
+        let Some(at) = self.place.take() else { return };
+        if *self.given.get_mut() {
+            return peers::unmap_if_done(at);
+        }
+        let vacant = {
+            let mut stripe = at.stripe(self.block);
+            let held = stripe.held(self.block);
+            held.count -= 1;
+            if held.count > 0 {
+                return;
+            }
+            held.hold = Weak::new();
+            let _intent = Intent::on(&at, self.block);
+            clear_hold_bit(&at, self.block);
+            match change(&at.control.block(self.block).word, |word| word.changed(0, -1)) {
+                Ok(word) if word.is_zero() => give_back(&at, self.block),
+                // A word that can't go down was changed against the protocol: the block is left alone.
+                _ => None,
+            }
+        };
+        match vacant {
+            Some(vacant) => owner::put_back(at, vacant),
+            None => peers::unmap_if_done(at),
+        }
+    }
+}
+
+/// A range of a block that this process holds: a handle without its type. Cloning it makes another handle, by an `Arc`.
+#[derive(Clone)]
+pub(crate) struct Part {
+    hold: Arc<Hold>,
+    /// INVARIANT: `start..start + len` lies within the hold's block.
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: `start` leads into the block that `hold`, which is `Send` and `Sync`, keeps mapped and alive.
+unsafe impl Send for Part {}
+// SAFETY: as above; `&Part` gives out shared bytes only.
+unsafe impl Sync for Part {}
+
+impl Part {
+    /// The whole block.
+    pub(crate) fn whole(hold: Arc<Hold>) -> Self {
+        Part { start: hold.data, len: hold.len, hold }
+    }
+
+    /// The bytes.
+    ///
+    /// # Safety
+    ///
+    /// Nobody, in any process, writes them while the slice lives: the block is not exclusive, or this is its only
+    /// handle and is borrowed.
+    pub(crate) unsafe fn bytes(&self) -> &[u8] {
+        // SAFETY: mapped and readable by the invariant of `start`; not written, by the caller.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+
+    /// The bytes, to write.
+    ///
+    /// # Safety
+    ///
+    /// The block is exclusive, this part has its range alone, and the data area is writable here.
+    pub(crate) unsafe fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: mapped and writable, and nobody else's, by the caller and the invariant of `start`.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Offset of the range in its block, in bytes: what travels.
+    pub(crate) fn offset(&self) -> usize {
+        self.start.as_ptr() as usize - self.hold.data.as_ptr() as usize
+    }
+
+    /// The range `offset..offset + len` of this one.
+    ///
+    /// # Panics
+    ///
+    /// If it does not lie within.
+    pub(crate) fn narrow(self, offset: usize, len: usize) -> Part {
+        assert!(offset <= self.len && len <= self.len - offset, "a part of a part lies within it");
+        // SAFETY: within the range, by the line above.
+        let start = unsafe { self.start.add(offset) };
+        Part { hold: self.hold, start, len }
+    }
+
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.hold.fingerprint
+    }
+
+    pub(crate) fn same_block(&self, other: &Part) -> bool {
+        Arc::ptr_eq(self.hold.at(), other.hold.at()) && self.hold.block == other.hold.block
+    }
+
+    /// Same block, same range.
+    pub(crate) fn same_range(&self, other: &Part) -> bool {
+        self.same_block(other) && self.start == other.start && self.len == other.len
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let word = Word(self.hold.at().control.block(self.hold.block).word.load(Ordering::Acquire));
+        Counts {
+            handles: Arc::strong_count(&self.hold),
+            holders: word.holders() as usize,
+            in_flight: word.in_flight() as usize,
+        }
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.hold.at().secret
+    }
+
+    pub(crate) fn locator(&self) -> Locator {
+        self.hold.at().segment.locator()
+    }
+
+    pub(crate) fn segment(&self) -> SegmentId {
+        self.hold.at().id()
+    }
+
+    pub(crate) fn hold(&self) -> &Arc<Hold> {
+        &self.hold
+    }
+
+    /// Under the stripe lock: this is the only handle of this process, and stays so while the lock is held, because
+    /// further handles come from it or, under the lock, from a claim.
+    pub(crate) fn alone_here(&self, count: u32) -> bool {
+        count == 1 && Arc::strong_count(&self.hold) == 1
+    }
+
+    /// The hold has gone over to a ticket, under the stripe lock: nothing is given when `self` drops.
+    pub(crate) fn hand_over(&self) {
+        self.hold.given.store(true, Ordering::Relaxed);
+    }
+
+    /// `SharedMut` to `Shared`.
+    ///
+    /// # Errors
+    ///
+    /// `NotAlone` unless this is the only handle anywhere and nothing is in flight.
+    pub(crate) fn freeze(&self) -> Result<(), Error> {
+        self.change_kind(Kind::Shared)
+    }
+
+    /// `Shared` to `SharedMut`: the block gets a new serial, so that tokens of the old value expire, and the data area
+    /// is writable here afterwards.
+    ///
+    /// # Errors
+    ///
+    /// `NotAlone` unless this is the only handle anywhere and nothing is in flight; `Os` if the data area can't be made
+    /// writable.
+    pub(crate) fn thaw(&self) -> Result<(), Error> {
+        self.hold.at().segment.make_writable()?;
+        self.change_kind(Kind::SharedMut)
+    }
+
+    fn change_kind(&self, to: Kind) -> Result<(), Error> {
+        let at = self.hold.at();
+        let mut stripe = at.stripe(self.hold.block);
+        if !self.alone_here(stripe.held(self.hold.block).count) {
+            return Err(Error::NotAlone(self.counts()));
+        }
+        let _intent = Intent::on(at, self.hold.block);
+        let header = at.control.block(self.hold.block);
+        let exclusive = to == Kind::SharedMut;
+        change(&header.word, |word| word.of_kind(exclusive)).map_err(|_| Error::NotAlone(self.counts()))?;
+        if exclusive {
+            // Word, then serial: a late join finds the block exclusive, or another serial.
+            let serial = header.serial.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
+            self.hold.serial.store(serial, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Makes a vacant block the first handle's: count of live blocks, serial, header, word, hold bit, and only then
+/// *allocated* in the private state.
+pub(crate) fn allocate(
+    at: Arc<Attachment>,
+    vacant: &Vacant,
+    len: usize,
+    fingerprint: u64,
+    kind: Kind,
+) -> Result<Part, Error> {
+    let block = vacant.block;
+    let extent = Extent { offset: vacant.offset, len, fingerprint };
+    // Nobody but the owner changes the serial of a block that nobody has.
+    let serial = at.control.block(block).serial.load(Ordering::Relaxed).wrapping_add(1);
+    let hold = Arc::new(Hold::new(at, block, extent, serial));
+    let at = hold.at();
+    let mut stripe = at.stripe(block);
+    let intent = Intent::on(at, block);
+    at.control.live().fetch_add(1, Ordering::SeqCst);
+    let header = at.control.block(block);
+    // SeqCst: a join looks at serial, word, serial.
+    header.serial.store(serial, Ordering::SeqCst);
+    header.offset.store(extent.offset as u64, Ordering::Relaxed);
+    header.length.store(len as u64, Ordering::Relaxed);
+    header.fingerprint.store(fingerprint, Ordering::Relaxed);
+    if let Err(refusal) = change(&header.word, |word| word.allocated(kind == Kind::SharedMut)) {
+        // Somebody has changed the word of a free block: it is never used again.
+        at.control.live().fetch_sub(1, Ordering::SeqCst);
+        hold.given.store(true, Ordering::Relaxed);
+        return Err(refused(at, block, refusal));
+    }
+    set_hold_bit(at, block);
+    owner::mark_allocated(at, block);
+    *stripe.held(block) = Held { count: 1, hold: Arc::downgrade(&hold) };
+    drop(intent);
+    drop(stripe);
+    Ok(Part::whole(hold))
+}

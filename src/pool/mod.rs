@@ -1,0 +1,59 @@
+//! Blocks: who allocates, who holds, who gives back.
+//!
+//! # The protocol
+//!
+//! A block's fate hangs on three things in the control area ([`layout`] draws them): its **word** (how many processes
+//! hold it, how many tickets of it are in flight), one **hold bit** in the row of each participant that holds it, and
+//! the **tickets** themselves. The word is what decides; bits and tickets are what it can be derived from when a process
+//! has died in the middle. Every change of ownership is one range-checked compare-and-swap on the word, and exactly one
+//! change takes both counts to zero: whoever makes it gives the block back.
+//!
+//! | event | in_flight | holders | order, under the block's stripe lock of this process and its intent | room |
+//! |---|---|---|---|---|
+//! | allocate | | = 1 | live + 1; serial, header, word, bit; then *allocated* in the private record | [`block`] |
+//! | another handle here, or not the last one | | | an `Arc`; the word is not touched | [`block`] |
+//! | give: the last handle here drops | | −1 | bit → word → at 0/0 the block goes back | [`block`] |
+//! | change of kind | | | {0, 1} only: word; then, if exclusive now, the serial | [`block`] |
+//! | issue | +1 | | reserve a ticket → fill it → word → publish | [`tickets`] |
+//! | issue of the last handle here | +1 | −1 | reserve → fill → bit → word in one step → publish | [`tickets`] |
+//! | arm: drop of a serialized `SharedMut` | | −1 | bit → word → held to armed | [`tickets`] |
+//! | take: claim | −1 | +1 if none held here | ticket → word → bit | [`tickets`] |
+//! | join: claim of a `Shared` whose ticket is gone | | +1 if none held here | serial, word, serial, bit; else undone | [`tickets`] |
+//! | revoke | −1 | | ticket → word | [`tickets`] |
+//!
+//! **Stripe locks and intents.** A process has, for each segment, 64 stripe locks, and in its row of the control area 64
+//! intents. The lock keeps this process's threads apart; the intent, stored before the first step of a change and
+//! cleared after the last, tells whoever counts a dead process's holds which blocks it may have left half-done. What a
+//! process knows of a block privately (how many [`Hold`](block::Hold)s) goes from 0 to 1 and from 1 to 0 under the stripe
+//! lock only: an `Arc` alone can't decide it, because its count reaches zero before the lock is taken.
+//!
+//! **Giving back.** A peer pushes the block on the owner's stack of returned blocks; the owner takes the stack with one
+//! swap when it next looks for memory. The owner itself turns the *allocated* bit of its private record, under the
+//! intent, and has the block at once. Whoever turns that bit has the block, so it is freed once, whatever stands in the
+//! control area; and a block that is not allocated, not at 0/0 or held here is not accepted from the stack.
+//!
+//! **What is trusted.** Peers follow the protocol, but what they can write is checked before it is used as an index, an
+//! offset or a length, and then the checked copy is used. No memory is touched before it is backed: the watermarks in
+//! the header say how far the tables are.
+//!
+//! **Orderings.** Changes of word, bits, tickets and intents are `SeqCst`: they take their places in the one order that
+//! the protocol was checked in. Stores that end a sequence (publishing a ticket, clearing an intent, freeing a slot) are
+//! `Release`, and their partner is the `Acquire` load of whoever acts on them.
+
+mod arena;
+mod block;
+mod budget;
+mod layout;
+mod magazine;
+mod owner;
+mod peers;
+mod tickets;
+mod word;
+
+pub(crate) use block::Part;
+pub(crate) use owner::allocate;
+pub use owner::trim;
+pub(crate) use tickets::{Issued, Source, Start};
+
+/// The key of a segment's MACs.
+pub(crate) type Secret = [u8; 16];

@@ -1,0 +1,472 @@
+//! The owner's side: the segments that this process allocates from, and what is vacant in them. All of it is private to
+//! the process; of the control area only the live count, the returned stack and the watermarks are touched here.
+#![allow(unsafe_code)] // Recycled bytes are zeroed before anybody else has them.
+
+use std::{
+    collections::HashSet,
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    Backing, Config, Error, Kind, SegmentId,
+    pool::{
+        arena::{Arena, Run, pages_for},
+        block::{self, Part},
+        budget::Budget,
+        layout::{BLOCK_ALIGN, Layout, PAGE, State},
+        magazine::{self, CLASSES, RUN, Spare, class_for},
+        peers::{self, Attachment, lock},
+        word::Word,
+    },
+    segment::{GRANULE, Segment},
+    sys,
+};
+
+/// Data of the first segment, in bytes; each next one has double.
+const FIRST_DATA: usize = 16 << 20;
+/// Data of the largest segment that is not for one block alone.
+const LARGEST_DATA: usize = 1 << 30;
+/// The longest value: more bytes than any machine has today.
+const LONGEST: usize = 1 << 42;
+/// Pages of a slab.
+const SLAB: u32 = 8;
+/// Memory is reserved ahead up to a multiple of this many pages.
+const CHUNK: usize = 64;
+/// Block headers are backed this many at a time.
+const HEADERS: u32 = 1024;
+/// The most that is reserved by one call, in pages: what is available is asked for in between.
+const RESERVE_AT_ONCE: usize = (256 << 20) / PAGE;
+/// Free resident bytes that are always kept warm.
+const RETAIN: u64 = 256 << 20;
+
+/// A block that nobody has: its number, its place, and whether its bytes are known to be zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Vacant {
+    pub(crate) block: u32,
+    pub(crate) offset: usize,
+    pub(crate) class: u8,
+    pub(crate) fresh: bool,
+}
+
+/// The owner's record of each block of one segment: `offset ÷ 128 : 48 | class : 8 | allocated : 8`.
+///
+/// | allocated | the block is | to 1 by | to 0 by |
+/// |---|---|---|---|
+/// | 0 | vacant, or in the hands of `allocate` | `mark_allocated`, last step of allocating | |
+/// | 1 | a value's | | the one compare-and-swap in `release`, whoever makes it |
+pub(crate) struct Owned {
+    index: usize,
+    records: Box<[AtomicU64]>,
+}
+
+const ALLOCATED: u64 = 1;
+
+impl Owned {
+    fn new(index: usize, blocks: u32) -> Self {
+        // Zeroed by the system, page by page as they are touched: most never are.
+        Owned { index, records: bytemuck::zeroed_slice_box(blocks as usize) }
+    }
+
+    fn assign(&self, block: u32, offset: usize, class: u8) {
+        let record = ((offset / BLOCK_ALIGN) as u64) << 16 | u64::from(class) << 8;
+        self.records[block as usize].store(record, Ordering::Release);
+    }
+}
+
+/// The last step of allocating: from now on the block can be released.
+pub(crate) fn mark_allocated(at: &Attachment, block: u32) {
+    if let Some(owned) = &at.owned {
+        owned.records[block as usize].fetch_or(ALLOCATED, Ordering::Release);
+    }
+}
+
+/// The block's word is 0/0: makes it vacant and counts it down, unless somebody else has.
+pub(crate) fn release(at: &Attachment, block: u32) -> Option<Vacant> {
+    let record = at.owned.as_ref()?.records.get(block as usize)?;
+    // AcqRel: whoever turns the bit has the block, and sees what was stored about it.
+    let before = record.fetch_and(!ALLOCATED, Ordering::AcqRel);
+    if before & ALLOCATED == 0 {
+        return None;
+    }
+    at.control.live().fetch_sub(1, Ordering::SeqCst);
+    let offset = (before >> 16) as usize * BLOCK_ALIGN;
+    Some(Vacant { block, offset, class: (before >> 8) as u8, fresh: false })
+}
+
+/// One of this process's segments.
+struct Own {
+    at: Arc<Attachment>,
+    arena: Arena,
+    slabs: Vec<Slab>,
+}
+
+/// A run of pages cut into blocks of one class; `blocks[0]` is the run's number.
+struct Slab {
+    run: u32,
+    blocks: Vec<u32>,
+}
+
+impl Own {
+    fn bytes(&self, pages: Range<usize>) -> Range<usize> {
+        let start = self.at.segment.control_len();
+        start + pages.start * PAGE..start + pages.end * PAGE
+    }
+
+    /// Gives the memory of free pages back; where the backing can't, they stay warm.
+    fn punch(&mut self, pages: Range<usize>) {
+        for range in self.arena.backed_in(pages) {
+            if self.at.segment.punch(self.bytes(range.clone())) {
+                self.arena.set_punched(range);
+            }
+        }
+    }
+
+    fn punch_holes(&mut self) {
+        for hole in self.arena.holes() {
+            self.punch(hole);
+        }
+    }
+}
+
+/// The pool: everything that is behind the allocator's mutex.
+struct Pool {
+    /// By `Owned::index`; retired ones leave a gap that the next one fills.
+    segments: Vec<Option<Own>>,
+    /// Vacant blocks below a page that no thread has cached.
+    spares: [Vec<Spare>; CLASSES.len()],
+    budget: Budget,
+    /// Bytes of the largest recent run; it fades with every run that is freed.
+    largest: u64,
+}
+
+static POOL: Mutex<Pool> = Mutex::new(Pool {
+    segments: Vec::new(),
+    spares: [const { Vec::new() }; CLASSES.len()],
+    budget: Budget::new(),
+    largest: 0,
+});
+
+/// A block of at least `len` bytes, for the first handle of a new value; the part covers exactly `len`. The bytes are
+/// arbitrary, or zero if `zeroed`.
+///
+/// # Errors
+///
+/// `TooLarge`, `Alignment`, `NoSpace`, `Os`.
+pub(crate) fn allocate(len: usize, align: usize, zeroed: bool, fingerprint: u64, kind: Kind) -> Result<Part, Error> {
+    if len > LONGEST {
+        return Err(Error::TooLarge { requested: len, limit: LONGEST });
+    }
+    if !align.is_power_of_two() || align > PAGE {
+        return Err(Error::Alignment { requested: align, limit: PAGE });
+    }
+    let bytes = if align > BLOCK_ALIGN { len.max(PAGE) } else { len };
+    let (at, vacant) = match class_for(bytes) {
+        Some(class) => magazine::pop(class, |more, spares| lock(&POOL).refill(class, more, spares))?,
+        None => lock(&POOL).block_of_pages(pages_for(bytes) as u32)?,
+    };
+    let mut part = block::allocate(at, &vacant, len, fingerprint, kind)?;
+    if zeroed && !vacant.fresh {
+        // SAFETY: the block was allocated just now: this part is its only handle, whatever its kind, and the owner's
+        // data area is writable.
+        unsafe { part.bytes_mut() }.fill(0);
+    }
+    Ok(part)
+}
+
+/// A block that has been released goes back to where it came from.
+pub(crate) fn put_back(at: Arc<Attachment>, vacant: Vacant) {
+    if vacant.class == RUN {
+        let Some(owned) = &at.owned else { return };
+        lock(&POOL).free_run(owned.index, vacant.block);
+    } else {
+        magazine::push(vacant.class, (at, vacant));
+    }
+}
+
+/// Takes what a thread does not want to cache any more.
+pub(crate) fn keep(spares: &mut Vec<Spare>) {
+    let Some(class) = spares.first().map(|(_, vacant)| usize::from(vacant.class)) else { return };
+    lock(&POOL).spares[class].append(spares);
+}
+
+/// Gives all memory of this process's pool that no value uses back to the system.
+///
+/// Freed memory is otherwise kept warm, up to a limit, because using it again is many times faster than having the
+/// system fault and zero new pages. Blocks that other threads have cached (a few dozen small ones each) stay.
+///
+/// ```
+/// use commonage::{Shared, SharedSlice, trim};
+/// let value: SharedSlice<u8> = Shared::new(&(1, 100 << 20))?;
+/// drop(value);
+/// trim();
+/// # Ok::<(), commonage::Error>(())
+/// ```
+pub fn trim() {
+    magazine::flush();
+    lock(&POOL).trim();
+}
+
+impl Pool {
+    /// One block of `class`, and up to `more` for the caller's cache.
+    fn refill(&mut self, class: u8, more: usize, cache: &mut Vec<Spare>) -> Result<Spare, Error> {
+        let at = usize::from(class);
+        if self.spares[at].is_empty() {
+            self.drain();
+        }
+        if self.spares[at].is_empty() {
+            self.cut_slab(class)?;
+        }
+        let spares = &mut self.spares[at];
+        cache.extend(spares.drain(spares.len().saturating_sub(more + 1)..));
+        match cache.pop() {
+            Some(spare) => Ok(spare),
+            None => unreachable!("a slab has at least one block"),
+        }
+    }
+
+    /// A slab of vacant blocks of `class`.
+    fn cut_slab(&mut self, class: u8) -> Result<(), Error> {
+        let (index, run, fresh) = self.run(SLAB)?;
+        let size = CLASSES[usize::from(class)];
+        let Some(own) = &mut self.segments[index] else { unreachable!("run came from it") };
+        let mut blocks = vec![run.number];
+        let wanted = SLAB as usize * PAGE / size;
+        while blocks.len() < wanted {
+            let Some(number) = own.arena.number() else { break };
+            if let Err(error) = back_header(&mut self.budget, &own.at, number) {
+                own.arena.free_number(number);
+                if blocks.len() > 1 {
+                    break;
+                }
+                own.arena.free(run.number);
+                return Err(error);
+            }
+            blocks.push(number);
+        }
+        let Some(owned) = &own.at.owned else { unreachable!("it is this process's") };
+        // The last one out is the first of the slab.
+        for (i, block) in blocks.iter().copied().enumerate().rev() {
+            let offset = run.page as usize * PAGE + i * size;
+            owned.assign(block, offset, class);
+            self.spares[usize::from(class)].push((Arc::clone(&own.at), Vacant { block, offset, class, fresh }));
+        }
+        own.slabs.push(Slab { run: run.number, blocks });
+        Ok(())
+    }
+
+    /// A block of whole pages.
+    fn block_of_pages(&mut self, pages: u32) -> Result<Spare, Error> {
+        self.drain();
+        self.largest = self.largest.max(u64::from(pages) * PAGE as u64);
+        let (index, run, fresh) = self.run(pages)?;
+        let Some(own) = &self.segments[index] else { unreachable!("run came from it") };
+        let Some(owned) = &own.at.owned else { unreachable!("it is this process's") };
+        let offset = run.page as usize * PAGE;
+        owned.assign(run.number, offset, RUN);
+        Ok((Arc::clone(&own.at), Vacant { block: run.number, offset, class: RUN, fresh }))
+    }
+
+    /// A run of pages with memory under it; true if all of it is zero. If memory runs out, what is kept warm is given
+    /// up first.
+    fn run(&mut self, pages: u32) -> Result<(usize, Run, bool), Error> {
+        match self.try_run(pages) {
+            Err(Error::NoSpace { .. }) => {
+                self.trim();
+                self.try_run(pages)
+            }
+            result => result,
+        }
+    }
+
+    fn try_run(&mut self, pages: u32) -> Result<(usize, Run, bool), Error> {
+        let found = self.segments.iter_mut().enumerate().find_map(|(index, own)| {
+            let run = own.as_mut()?.arena.allocate(pages)?;
+            Some((index, run))
+        });
+        let (index, run) = match found {
+            Some(found) => found,
+            None => {
+                let index = self.grow(pages)?;
+                let run = self.segments[index].as_mut().and_then(|own| own.arena.allocate(pages));
+                let Some(run) = run else {
+                    return Err(Error::TooLarge { requested: pages as usize * PAGE, limit: LARGEST_DATA });
+                };
+                (index, run)
+            }
+        };
+        let Some(own) = &mut self.segments[index] else { unreachable!("found above") };
+        if let Err(error) = back(&mut self.budget, own, &run) {
+            own.arena.free(run.number);
+            return Err(error);
+        }
+        let fresh = own.arena.make_dirty(&run);
+        Ok((index, run, fresh))
+    }
+
+    /// A new segment in which a run of `pages` fits: its index.
+    fn grow(&mut self, pages: u32) -> Result<usize, Error> {
+        let needed = Arena::rounded(pages) as usize * PAGE;
+        self.budget.take(u64::from(pages) * PAGE as u64, None)?;
+        let data = if needed > LARGEST_DATA / 2 {
+            needed.next_multiple_of(GRANULE)
+        } else {
+            let doubled = FIRST_DATA << self.segments.iter().flatten().count().min(6);
+            doubled.max(needed.next_power_of_two())
+        };
+        let index = self.segments.iter().position(Option::is_none).unwrap_or(self.segments.len());
+        let at = Arc::new(create(index, data)?);
+        peers::insert(&at);
+        let arena = Arena::new((data / PAGE) as u32, at.control.layout.blocks);
+        let own = Own { at, arena, slabs: Vec::new() };
+        if index == self.segments.len() {
+            self.segments.push(Some(own))
+        } else {
+            self.segments[index] = Some(own)
+        }
+        Ok(index)
+    }
+
+    /// Gives back a run; what is too much to be kept warm goes back to the system.
+    fn free_run(&mut self, index: usize, number: u32) {
+        let Some(own) = self.segments.get_mut(index).and_then(Option::as_mut) else { return };
+        let Some(run) = own.arena.free(number) else { return };
+        self.largest -= self.largest / 64;
+        self.largest = self.largest.max(run.pages as u64 * PAGE as u64);
+        if self.warm() <= self.retain() {
+            return;
+        }
+        let Some(own) = self.segments[index].as_mut() else { return };
+        if own.arena.is_empty() && index > 0 { self.retire(index) } else { own.punch(run.range()) }
+    }
+
+    /// Free bytes that have memory.
+    fn warm(&self) -> u64 {
+        self.segments.iter().flatten().map(|own| own.arena.warm() as u64 * PAGE as u64).sum()
+    }
+
+    /// How many of them are kept.
+    fn retain(&self) -> u64 {
+        RETAIN.max(2 * self.largest).min(self.budget.available() / 4)
+    }
+
+    /// A segment in which nothing is allocated goes: from this process now, from its peers when they look.
+    fn retire(&mut self, index: usize) {
+        let Some(mut own) = self.segments[index].take() else { return };
+        own.punch_holes();
+        own.at.control.set_state(State::Retired);
+        own.at.segment.remove_name();
+        peers::remove(own.at.id());
+    }
+
+    /// Takes the stack of returned blocks with one swap, and every block on it that this process has allocated, that is
+    /// at 0/0 and that is not held here. One that is not was pushed by no honest process, and it stops there.
+    fn drain(&mut self) {
+        for index in 0..self.segments.len() {
+            let Some(own) = &self.segments[index] else { continue };
+            // Relaxed: only a hint; a block that is missed is found next time.
+            if own.at.control.returned().load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            let at = Arc::clone(&own.at);
+            let mut next = at.control.returned().swap(0, Ordering::SeqCst);
+            for _ in 0..at.control.layout.blocks {
+                let Some(block) = next.checked_sub(1).and_then(|block| u32::try_from(block).ok()) else { break };
+                if block >= at.control.blocks_backed() {
+                    break;
+                }
+                let header = at.control.block(block);
+                next = header.next.load(Ordering::Relaxed).into();
+                let (held, bit) = at.control.hold_bit(at.slot, block);
+                let vacant =
+                    Word(header.word.load(Ordering::SeqCst)).is_zero() && held.load(Ordering::SeqCst) & bit == 0;
+                let Some(vacant) = vacant.then(|| release(&at, block)).flatten() else { break };
+                if vacant.class == RUN {
+                    self.free_run(index, block);
+                } else {
+                    self.spares[usize::from(vacant.class)].push((Arc::clone(&at), vacant));
+                }
+            }
+        }
+    }
+
+    /// Gives back all that no value uses.
+    fn trim(&mut self) {
+        self.drain();
+        self.free_slabs();
+        for index in 0..self.segments.len() {
+            let Some(own) = self.segments[index].as_mut() else { continue };
+            if own.arena.is_empty() && index > 0 { self.retire(index) } else { own.punch_holes() }
+        }
+    }
+
+    /// Gives back the pages of slabs of which every block is a spare.
+    fn free_slabs(&mut self) {
+        let index_of = |at: &Attachment| at.owned.as_ref().map_or(usize::MAX, |owned| owned.index);
+        let place = |(at, vacant): &Spare| (index_of(at), vacant.block);
+        let mut spare: HashSet<(usize, u32)> = self.spares.iter().flatten().map(place).collect();
+        for (index, own) in self.segments.iter_mut().enumerate() {
+            let Some(own) = own else { continue };
+            let Own { arena, slabs, .. } = own;
+            slabs.retain(|slab| {
+                let whole = slab.blocks.iter().all(|block| spare.contains(&(index, *block)));
+                if whole {
+                    for block in &slab.blocks {
+                        spare.remove(&(index, *block));
+                    }
+                    slab.blocks[1..].iter().for_each(|block| arena.free_number(*block));
+                    arena.free(slab.run);
+                }
+                !whole
+            });
+        }
+        for spares in &mut self.spares {
+            spares.retain(|entry| spare.contains(&place(entry)));
+        }
+    }
+}
+
+/// A new segment of this process, of which it is the first participant.
+fn create(index: usize, data: usize) -> Result<Attachment, Error> {
+    let default = if sys::anonymous_works() { Backing::Anonymous } else { Backing::Named };
+    let backing = Config::current().backing.unwrap_or(default);
+    let id = SegmentId(sys::random_u64()?);
+    let layout = Layout::for_data(data);
+    let segment = Segment::create(backing, id, layout.control(), data)?;
+    segment.reserve(layout.always())?;
+    let mut secret = [0; 16];
+    secret[..8].copy_from_slice(&sys::random_u64()?.to_le_bytes());
+    secret[8..].copy_from_slice(&sys::random_u64()?.to_le_bytes());
+    Attachment::join(segment, layout, secret, Some(Owned::new(index, layout.blocks)))
+}
+
+/// Puts memory under a run and its block header.
+fn back(budget: &mut Budget, own: &mut Own, run: &Run) -> Result<(), Error> {
+    back_header(budget, &own.at, run.number)?;
+    for range in own.arena.unbacked(run, CHUNK) {
+        for start in range.clone().step_by(RESERVE_AT_ONCE) {
+            let pages = start..range.end.min(start + RESERVE_AT_ONCE);
+            budget.take((pages.len() * PAGE) as u64, Some(&own.at.segment))?;
+            own.at.segment.reserve(own.bytes(pages.clone()))?;
+            own.arena.set_backed(pages);
+        }
+    }
+    Ok(())
+}
+
+/// Puts memory under the header of `block`, and of some that follow.
+fn back_header(budget: &mut Budget, at: &Attachment, block: u32) -> Result<(), Error> {
+    let backed = at.control.blocks_backed();
+    if block < backed {
+        return Ok(());
+    }
+    let to = (block / HEADERS + 1) * HEADERS;
+    let bytes = at.control.layout.block_bytes(backed, to.min(at.control.layout.blocks));
+    budget.take(bytes.len() as u64, Some(&at.segment))?;
+    at.segment.reserve(bytes)?;
+    at.control.raise_blocks_backed(to);
+    Ok(())
+}

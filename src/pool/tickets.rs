@@ -1,0 +1,410 @@
+//! Tickets: issue, arm, take, join, revoke. The orders are those of the table in the room's map (`mod.rs`).
+
+use std::{
+    sync::{Arc, Weak, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Config, Error, Kind,
+    pool::{
+        Secret,
+        block::{Extent, Hold, Intent, Part, clear_hold_bit, give_back, refused, set_hold_bit},
+        layout::{TicketRow, change, swap_ticket},
+        owner,
+        peers::{self, Attachment, Held},
+        word::{EPOCH_MASK, TicketState, TicketWord},
+    },
+    segment::Locator,
+    sys,
+};
+
+/// A ticket that has been issued: what a token needs to name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Issued {
+    pub(crate) block: u32,
+    pub(crate) ticket: u32,
+    pub(crate) serial: u64,
+    pub(crate) epoch: u64,
+}
+
+/// How a ticket starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Start {
+    /// It can be claimed at once.
+    Armed,
+    /// Its issuer still has the exclusive handle; `arm` or `revoke` ends that.
+    Held,
+}
+
+/// Bit 31 of a ticket row's block: it is a `SharedMut`'s.
+const EXCLUSIVE: u32 = 1 << 31;
+/// Bit 0 of a ticket row's signal: a claim sleeps on it.
+const WAITING: u32 = 1;
+/// How long a claim sleeps before it looks whether the issuer still lives: an issuer can die between its swap and its wake.
+const SLICE: Duration = Duration::from_millis(50);
+/// In the issuer's own process nobody but another thread can drop the handle.
+const OWN_DEADLINE: Duration = Duration::from_secs(1);
+/// How often a claim looks at a held ticket before it sleeps: a sender drops within microseconds of sending.
+const SPINS: u32 = 200;
+
+/// Reserves a free ticket: its number, and its word as this process now has it.
+fn reserve(at: &Attachment) -> Result<(u32, TicketWord), Error> {
+    loop {
+        let backed = at.control.tickets_backed();
+        let hint = at.ticket_hint.load(Ordering::Relaxed).min(backed);
+        for ticket in (hint..backed).chain(0..hint) {
+            let row = at.control.ticket(ticket);
+            let word = TicketWord(row.word.load(Ordering::Relaxed));
+            if word.state() != Some(TicketState::Free) {
+                continue;
+            }
+            let mine = TicketWord::new(word.epoch().wrapping_add(1) & EPOCH_MASK, at.slot, TicketState::Reserved);
+            if swap_ticket(row, word, mine) {
+                // The next search begins here: what is claimed soon is found free, and still in the cache.
+                at.ticket_hint.store(ticket, Ordering::Relaxed);
+                return Ok((ticket, mine));
+            }
+        }
+        let all = at.control.layout.tickets;
+        if backed >= all {
+            return Err(Error::TicketsFull { segment: at.id(), tickets: all });
+        }
+        // 128 of them are a page; then twice as many.
+        let to = (backed * 2).clamp(128, all);
+        at.segment.reserve(at.control.layout.ticket_bytes(backed, to))?;
+        at.control.raise_tickets_backed(to);
+        at.ticket_hint.store(backed, Ordering::Relaxed);
+    }
+}
+
+/// Under stripe lock and intent: reserve → fill → `counted` (bit and word) → publish.
+fn issue(
+    at: &Attachment,
+    hold: &Hold,
+    kind: Kind,
+    start: Start,
+    counted: impl FnOnce() -> Result<(), Error>,
+) -> Result<Issued, Error> {
+    if peers::exiting() {
+        return Err(Error::Exiting);
+    }
+    let (ticket, word) = reserve(at)?;
+    let row = at.control.ticket(ticket);
+    let serial = hold.serial();
+    row.serial.store(serial, Ordering::Relaxed);
+    row.time.store(sys::boot_time(), Ordering::Relaxed);
+    let exclusive = if kind == Kind::SharedMut { EXCLUSIVE } else { 0 };
+    row.block.store(hold.block | exclusive, Ordering::Relaxed);
+    row.signal.store(0, Ordering::Relaxed);
+    if let Err(error) = counted() {
+        row.word.store(word.with(TicketState::Free).0, Ordering::Release);
+        return Err(error);
+    }
+    let state = if start == Start::Held { TicketState::Held } else { TicketState::Armed };
+    // Release: whoever finds the ticket held or armed finds it filled. Nobody else swaps a reserved ticket.
+    row.word.store(word.with(state).0, Ordering::Release);
+    Ok(Issued { block: hold.block, ticket, serial, epoch: word.epoch() })
+}
+
+/// The ticket's row, if its word is this ticket's and says held or armed.
+fn find(at: &Attachment, issued: Issued) -> Option<(&TicketRow, TicketWord, TicketState)> {
+    if issued.ticket >= at.control.tickets_backed() {
+        return None;
+    }
+    let row = at.control.ticket(issued.ticket);
+    // Acquire: with the release of the publishing store.
+    let word = TicketWord(row.word.load(Ordering::Acquire));
+    let state = word.state()?;
+    let this = word.epoch() == issued.epoch && row.block.load(Ordering::Relaxed) & !EXCLUSIVE == issued.block;
+    (this && matches!(state, TicketState::Held | TicketState::Armed)).then_some((row, word, state))
+}
+
+/// Takes a ticket back, from any of `states`: ticket → word. What is left of the block, if it was the last, is put back.
+fn take_back(at: &Arc<Attachment>, issued: Issued, states: &[TicketState]) -> bool {
+    let vacant = {
+        let _stripe = at.stripe(issued.block);
+        if at.has_departed() {
+            return false;
+        }
+        let _intent = Intent::on(at, issued.block);
+        let Some((row, word, state)) = find(at, issued) else { return false };
+        if !states.contains(&state) || !swap_ticket(row, word, word.with(TicketState::Free)) {
+            return false;
+        }
+        match change(&at.control.block(issued.block).word, |word| word.changed(-1, 0)) {
+            Ok(word) if word.is_zero() => give_back(at, issued.block),
+            _ => None,
+        }
+    };
+    if let Some(vacant) = vacant {
+        owner::put_back(Arc::clone(at), vacant);
+    }
+    true
+}
+
+impl Part {
+    /// Issues a ticket; the part stays.
+    ///
+    /// # Errors
+    ///
+    /// `TicketsFull`, `CountLimit`, `NoSpace` (for tickets), `Exiting`.
+    pub(crate) fn issue(&self, kind: Kind, start: Start) -> Result<Issued, Error> {
+        let (hold, at) = (self.hold(), self.hold().at());
+        let _stripe = at.stripe(hold.block);
+        let _intent = Intent::on(at, hold.block);
+        let word = &at.control.block(hold.block).word;
+        issue(at, hold, kind, start, || {
+            change(word, |word| word.changed(1, 0)).map(drop).map_err(|refusal| refused(at, hold.block, refusal))
+        })
+    }
+
+    /// Issues an armed ticket for the part, which is gone afterwards; if it is the last handle here, the hold goes over
+    /// to the ticket in one change of the word, never through zero.
+    ///
+    /// # Errors
+    ///
+    /// As [`issue`](Self::issue); the part is given back.
+    pub(crate) fn into_issued(self, kind: Kind) -> Result<Issued, (Part, Error)> {
+        let (hold, at) = (self.hold(), self.hold().at());
+        let mut stripe = at.stripe(hold.block);
+        let intent = Intent::on(at, hold.block);
+        let last = self.alone_here(stripe.held(hold.block).count);
+        let word = &at.control.block(hold.block).word;
+        let issued = issue(at, hold, kind, Start::Armed, || {
+            if last {
+                clear_hold_bit(at, hold.block);
+            }
+            let changed = change(word, |word| word.changed(1, if last { -1 } else { 0 }));
+            changed.map(drop).map_err(|refusal| {
+                if last {
+                    set_hold_bit(at, hold.block);
+                }
+                refused(at, hold.block, refusal)
+            })
+        });
+        if last && issued.is_ok() {
+            *stripe.held(hold.block) = Held { count: 0, hold: Weak::new() };
+            self.hand_over();
+        }
+        drop(intent);
+        drop(stripe);
+        issued.map_err(|error| (self, error))
+    }
+
+    /// Takes back a ticket of this block that nobody has claimed, held or armed; false if it is gone.
+    pub(crate) fn revoke(&self, issued: Issued) -> bool {
+        take_back(self.hold().at(), issued, &[TicketState::Held, TicketState::Armed])
+    }
+
+    /// Drops the exclusive part and arms its held ticket: bit → word → ticket last.
+    pub(crate) fn arm(self, issued: Issued) {
+        let (hold, at) = (self.hold(), self.hold().at());
+        let mut stripe = at.stripe(hold.block);
+        let intent = Intent::on(at, hold.block);
+        let Some((row, word, TicketState::Held)) = find(at, issued) else { return };
+        if self.alone_here(stripe.held(hold.block).count) {
+            clear_hold_bit(at, hold.block);
+            // The held ticket is in flight, so this does not reach 0/0.
+            if change(&at.control.block(hold.block).word, |word| word.changed(0, -1)).is_ok() {
+                *stripe.held(hold.block) = Held { count: 0, hold: Weak::new() };
+                self.hand_over();
+            }
+        }
+        swap_ticket(row, word, word.with(TicketState::Armed));
+        // SeqCst, with the claim's: it sets WAITING and then reads the ticket, this swaps the ticket and then reads
+        // WAITING; one of the two sees the other.
+        let signal = row.signal.load(Ordering::SeqCst);
+        if signal & WAITING != 0 {
+            row.signal.store(signal.wrapping_add(2) & !WAITING, Ordering::SeqCst);
+            sys::wake_all(&row.signal);
+        }
+        drop(intent);
+        drop(stripe);
+    }
+}
+
+/// The segment of which a token says that it has its ticket: attached, its secret known.
+pub(crate) struct Source(Arc<Attachment>);
+
+impl Source {
+    /// Finds the segment among those that this process has mapped, or attaches it.
+    ///
+    /// # Errors
+    ///
+    /// `Gone`, `Unreachable`, `NotTheSegment`, `Abi`, `Corrupt`, `ParticipantsFull`, `Os`.
+    pub(crate) fn find(locator: &Locator) -> Result<Self, Error> {
+        peers::attach(locator).map(Source)
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    /// Takes back an armed ticket that nobody has claimed; false if it is gone.
+    pub(crate) fn revoke(&self, issued: Issued) -> bool {
+        take_back(&self.0, issued, &[TicketState::Armed])
+    }
+
+    /// Takes the ticket, waiting while it is held; a `Shared`'s that is gone joins. The part is `start..start + len` of
+    /// the block. Nothing is taken by a claim that fails.
+    ///
+    /// # Errors
+    ///
+    /// `StillHeld`, `AlreadyClaimed`, `Expired`, `Corrupt`, `Range`, `CountLimit`, `Exiting`, `Os`.
+    pub(crate) fn claim(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Part, Error> {
+        let at = &self.0;
+        if kind == Kind::SharedMut {
+            at.segment.make_writable()?;
+        }
+        let mut wait: Option<Wait> = None;
+        let hold = loop {
+            let Some((row, word, state)) = find(at, issued) else {
+                break self.without_ticket(issued, kind, start, len)?;
+            };
+            let own = word.issuer() == at.slot;
+            if state == TicketState::Armed || (!own && at.is_dead(word.issuer())) {
+                match self.take(issued, row, word, start, len)? {
+                    Some(hold) => break hold,
+                    None => continue,
+                }
+            }
+            wait.get_or_insert_with(|| Wait::new(own)).once(at, row, word, issued)?;
+        };
+        Ok(Part::whole(hold).narrow(start, len))
+    }
+
+    /// Ticket → word → bit; `None` if the ticket is not as `word` any more.
+    fn take(
+        &self,
+        issued: Issued,
+        row: &TicketRow,
+        word: TicketWord,
+        start: usize,
+        len: usize,
+    ) -> Result<Option<Arc<Hold>>, Error> {
+        let at = &self.0;
+        let extent = self.extent(issued, start, len)?;
+        let mut stripe = at.stripe(issued.block);
+        if at.has_departed() {
+            return Err(Error::Exiting);
+        }
+        let header = &at.control.block(issued.block);
+        let here = stripe.held(issued.block).count > 0;
+        let intent = Intent::on(at, issued.block);
+        if !swap_ticket(row, word, word.with(TicketState::Free)) {
+            return Ok(None);
+        }
+        match change(&header.word, |word| word.changed(-1, if here { 0 } else { 1 })) {
+            Ok(_) => {}
+            Err(refusal) => {
+                // As it was: the epoch is this ticket's own until the next reservation, which would raise it.
+                swap_ticket(row, word.with(TicketState::Free), word);
+                return Err(refused(at, issued.block, refusal));
+            }
+        }
+        if !here {
+            set_hold_bit(at, issued.block);
+        }
+        let hold = self.hold(stripe.held(issued.block), issued, extent);
+        drop(intent);
+        Ok(Some(hold))
+    }
+
+    /// The ticket is gone: a `SharedMut` has been claimed; a `Shared` is joined, as long as its block lives.
+    fn without_ticket(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Arc<Hold>, Error> {
+        let at = &self.0;
+        if kind == Kind::SharedMut {
+            return Err(Error::AlreadyClaimed { segment: at.id(), ticket: issued.ticket });
+        }
+        let expired = || Error::Expired { segment: at.id(), block: issued.block };
+        if issued.block >= at.control.blocks_backed() {
+            return Err(expired());
+        }
+        let mut stripe = at.stripe(issued.block);
+        if at.has_departed() {
+            return Err(Error::Exiting);
+        }
+        let header = at.control.block(issued.block);
+        let same = || header.serial.load(Ordering::SeqCst) == issued.serial;
+        let _intent = Intent::on(at, issued.block);
+        if !same() {
+            return Err(expired());
+        }
+        let extent = self.extent(issued, start, len)?;
+        // Held here already: the word need not change, but this must be a `Shared`'s block.
+        let by = if stripe.held(issued.block).count > 0 { 0 } else { 1 };
+        change(&header.word, |word| word.joined(by)).map_err(|refusal| refused(at, issued.block, refusal))?;
+        if !same() {
+            // Another value moved in between the two looks: undo, as a give without a bit.
+            let undone = if by == 1 { change(&header.word, |word| word.changed(0, -1)).ok() } else { None };
+            let vacant = undone.filter(|word| word.is_zero()).and_then(|_| give_back(at, issued.block));
+            drop((_intent, stripe));
+            if let Some(vacant) = vacant {
+                owner::put_back(Arc::clone(at), vacant);
+            }
+            return Err(expired());
+        }
+        if by == 1 {
+            set_hold_bit(at, issued.block);
+        }
+        Ok(self.hold(stripe.held(issued.block), issued, extent))
+    }
+
+    /// What the block's header says, if the part lies within.
+    fn extent(&self, issued: Issued, start: usize, len: usize) -> Result<Extent, Error> {
+        if issued.block >= self.0.control.blocks_backed() {
+            return Err(Error::Expired { segment: self.0.id(), block: issued.block });
+        }
+        let extent = Extent::read(&self.0, issued.block)?;
+        match start.checked_add(len) {
+            Some(end) if end <= extent.len() => Ok(extent),
+            end => Err(Error::Range { start, end: end.unwrap_or(usize::MAX), length: extent.len() }),
+        }
+    }
+
+    /// The hold that this process has on the block, or its first.
+    fn hold(&self, held: &mut Held, issued: Issued, extent: Extent) -> Arc<Hold> {
+        // A hold whose `Arc` is dying can't be shared; its drop waits for the stripe lock and then finds that it is not
+        // the last.
+        held.hold.upgrade().unwrap_or_else(|| {
+            let hold = Arc::new(Hold::new(Arc::clone(&self.0), issued.block, extent, issued.serial));
+            held.count += 1;
+            held.hold = Arc::downgrade(&hold);
+            hold
+        })
+    }
+}
+
+/// A claim that waits for the issuer of a held ticket to drop its handle.
+struct Wait {
+    began: Instant,
+    deadline: Duration,
+    spins: u32,
+}
+
+impl Wait {
+    fn new(own: bool) -> Self {
+        let deadline = Config::current().claim_deadline;
+        Wait { began: Instant::now(), deadline: if own { deadline.min(OWN_DEADLINE) } else { deadline }, spins: 0 }
+    }
+
+    /// Spins or sleeps for a while; an error when the deadline has passed.
+    fn once(&mut self, at: &Attachment, row: &TicketRow, word: TicketWord, issued: Issued) -> Result<(), Error> {
+        if self.spins < SPINS {
+            self.spins += 1;
+            std::hint::spin_loop();
+            return Ok(());
+        }
+        let waited = self.began.elapsed();
+        let Some(left) = self.deadline.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            return Err(Error::StillHeld { segment: at.id(), ticket: issued.ticket, waited });
+        };
+        let signal = row.signal.fetch_or(WAITING, Ordering::SeqCst) | WAITING;
+        // SeqCst, with the issuer's in `arm`.
+        if row.word.load(Ordering::SeqCst) == word.0 {
+            sys::wait(&row.signal, signal, left.min(SLICE));
+        }
+        Ok(())
+    }
+}

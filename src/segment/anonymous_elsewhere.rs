@@ -1,0 +1,31 @@
+//! There are no segments without a name here.
+
+use std::{convert::Infallible, io};
+
+use super::{Check, Locator, Mapped, Sizes};
+use crate::{Error, sys::Object};
+
+/// No value has this type.
+pub(super) struct Anonymous(Infallible);
+
+impl Anonymous {
+    pub(super) fn object(&self) -> &Object {
+        match self.0 {}
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        match self.0 {}
+    }
+}
+
+pub(super) fn create(_sizes: Sizes, _len: usize) -> Result<(Mapped, u32), Error> {
+    Err(unsupported())
+}
+
+pub(super) fn attach(_locator: &Locator, _check: Check<'_>) -> Result<Mapped, Error> {
+    Err(unsupported())
+}
+
+fn unsupported() -> Error {
+    Error::os("memory without a name (choose `Backing::Named`)", io::ErrorKind::Unsupported)
+}

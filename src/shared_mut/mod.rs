@@ -1,0 +1,495 @@
+//! The writable wrapper, for values of any type; what only slices, strings and arrays have is in the rooms beside.
+
+// A value's bytes become its view here; who may write them is what the two wrappers are about.
+#![allow(unsafe_code)]
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+
+use crate::{
+    Counts, Error, Kind, Refused, Shared, ShmemBacked, ShmemView, ShmemViewMut, Ticket,
+    pool::{Issued, Part, Start},
+    shared::{debug, into_serialized, into_token, make, or_panic},
+    wire::{self, Draft},
+};
+
+#[cfg(feature = "ndarray")]
+mod arrays;
+mod slices;
+
+/// A writable slice in shared memory.
+pub type SharedSliceMut<T> = SharedMut<[T]>;
+
+/// A writable string in shared memory.
+pub type SharedStrMut = SharedMut<str>;
+
+/// A writable value in shared memory: its memory has this handle and no other, in any process.
+///
+/// ```
+/// use commonage::SharedMut;
+/// # use ipc_channel::ipc;
+///
+/// let mut squares: SharedMut<[u64]> = SharedMut::new(&(0, 1000))?;
+/// squares.iter_mut().zip(0..).for_each(|(square, n)| *square = n * n);
+///
+/// let (tx, rx) = ipc::channel().unwrap();
+/// tx.send(squares).unwrap(); // a few dozen bytes
+/// let mut received: SharedMut<[u64]> = rx.recv().unwrap(); // no copy
+/// assert_eq!(received[999], 998_001);
+/// received[0] = 1;
+/// # Ok::<(), commonage::Error>(())
+/// ```
+///
+/// # Serialization
+///
+/// Serialization hands the value on. [`serialize`](Serialize::serialize) can't consume the handle, so it marks it: what
+/// looks at the value afterwards panics and says why; `Debug` and [`counts`](Self::counts) do not look. Views made before
+/// may still be in use, so the receiver waits until the marked handle is dropped, for as long as
+/// [`Config::claim_deadline`](crate::Config::claim_deadline) says, and then gets [`Error::StillHeld`] and may try again.
+/// Serializing again emits the same ticket.
+///
+/// A handle that has been serialized stays marked, also if the serializer fails; a handle dropped without a successful
+/// serialization takes its ticket, and the value, with it. Whoever wants the value back from a channel that refuses it
+/// sends [`into_ticket`](Self::into_ticket).
+///
+/// What is emitted is one opaque token, as for [`Shared`](Shared#serialization), and with the same limits: no
+/// `#[serde(flatten)]`, no `#[serde(untagged)]`. Passes that only measure get a placeholder and mark nothing.
+///
+/// # Threads
+///
+/// Handles are `Send` and `Sync` if `T` and its metadata are.
+pub struct SharedMut<T>
+where
+    T: ShmemBacked + ?Sized,
+{
+    hold: Exclusive,
+    /// Made by `T` for the part's bytes, or checked by it, or answered for by a caller of `metadata_mut`.
+    metadata: T::MetaData,
+    /// Like a `Box`, it gives out `&T`s and `&mut T`s (as views), never both.
+    of: PhantomData<Box<T>>,
+}
+
+/// The handle without its type, and what has become of it.
+struct Exclusive {
+    /// INVARIANT: of an exclusive block, and the only one that has its range; `None` once another takes its place.
+    part: Option<Part>,
+    /// `LIVE` → `ISSUED` → `EMITTED`, never back. Relaxed: it orders nothing. Until the handle is dropped no receiver gets
+    /// at the bytes, so a look that races with a serialization is as good as one before it; and a drop is alone.
+    state: AtomicU8,
+    /// The held ticket, from `ISSUED` on.
+    issued: Mutex<Option<Issued>>,
+}
+
+const LIVE: u8 = 0;
+/// There is a ticket.
+const ISSUED: u8 = 1;
+/// Its token has left at least once.
+const EMITTED: u8 = 2;
+
+impl Exclusive {
+    fn new(part: Part) -> Self {
+        Exclusive { part: Some(part), state: AtomicU8::new(LIVE), issued: Mutex::new(None) }
+    }
+
+    #[inline]
+    fn part(&self) -> &Part {
+        match &self.part {
+            Some(part) => part,
+            None => unreachable!("a handle without its part is not given out"),
+        }
+    }
+
+    #[inline]
+    fn is_live(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == LIVE
+    }
+
+    /// For methods that have no error to return.
+    #[inline]
+    #[track_caller]
+    fn assert_live(&self) {
+        if !self.is_live() {
+            serialized();
+        }
+    }
+
+    /// The bytes, to read.
+    #[inline]
+    #[track_caller]
+    fn bytes(&self) -> &[u8] {
+        self.assert_live();
+        // SAFETY: the part has its range alone, and this borrow of it allows no write; a process that claims the ticket
+        // gets the bytes only after the handle's drop.
+        unsafe { self.part().bytes() }
+    }
+
+    /// The bytes, to write.
+    #[inline]
+    #[track_caller]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.assert_live();
+        match &mut self.part {
+            // SAFETY: the block is exclusive, the part has its range alone and is borrowed, and the data area was made
+            // writable by allocate, claim or thaw.
+            Some(part) => unsafe { part.bytes_mut() },
+            None => unreachable!("a handle without its part is not given out"),
+        }
+    }
+
+    /// The held ticket; issued at the first call.
+    fn issue(&self) -> Result<Issued, Error> {
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(issued) = *issued {
+            return Ok(issued);
+        }
+        let new = self.part().issue(Kind::SharedMut, Start::Held)?;
+        *issued = Some(new);
+        // Before any emission: that needs the ticket, which the lock still covers.
+        self.state.store(ISSUED, Ordering::Relaxed);
+        Ok(new)
+    }
+
+    fn emitted(&self) {
+        self.state.store(EMITTED, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        let Some(part) = self.part.take() else { return };
+        if *self.state.get_mut() == LIVE {
+            return;
+        }
+        let emitted = *self.state.get_mut() == EMITTED;
+        match *self.issued.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            Some(issued) if emitted => part.arm(issued),
+            Some(issued) => {
+                part.revoke(issued);
+            }
+            None => {}
+        }
+    }
+}
+
+#[cold]
+#[track_caller]
+fn serialized() -> ! {
+    panic!("{}", Error::Serialized)
+}
+
+impl<T> SharedMut<T>
+where
+    T: ShmemBacked + ?Sized,
+{
+    /// A new value, made in place from `arg`: of a slice from `(initial value, length)`, of a string from a `str`, of an
+    /// array from `(initial value, shape)`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSpace`] when memory runs out, [`Error::TooLarge`] if there can't be that much,
+    /// [`Error::Alignment`] if the type asks for more than a page, [`Error::Os`] if the system refuses a segment.
+    pub fn new(arg: &T::NewArg) -> Result<Self, Error> {
+        let len = T::required_memory_arg(arg);
+        let (part, metadata) = make::<T>(Kind::SharedMut, len, T::NEEDS_ZEROED, |data| T::new(data, arg))?;
+        Ok(Self::from_parts(part, metadata))
+    }
+
+    /// A copy of `src` in shared memory.
+    ///
+    /// ```
+    /// use commonage::SharedStrMut;
+    /// let mut text = SharedStrMut::copy_from("shout")?;
+    /// text.make_ascii_uppercase();
+    /// assert_eq!(&*text, "SHOUT");
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn copy_from(src: &T) -> Result<Self, Error> {
+        let len = T::required_memory_src(src);
+        let (part, metadata) = make::<T>(Kind::SharedMut, len, T::NEEDS_ZEROED, |data| T::new_from_src(data, src))?;
+        Ok(Self::from_parts(part, metadata))
+    }
+
+    /// [`copy_from`](Self::copy_from), by the name that it has in sharify.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn new_from_inner(src: &T) -> Result<Self, Error> {
+        Self::copy_from(src)
+    }
+
+    /// The handle of `part`, which is exclusive, with metadata that `T` has made for it or has checked.
+    pub(crate) fn from_parts(part: Part, metadata: T::MetaData) -> Self {
+        SharedMut { hold: Exclusive::new(part), metadata, of: PhantomData }
+    }
+
+    /// A view of the value: for slices `&[E]`, for strings `&str`, for arrays an `ArrayView`.
+    ///
+    /// # Panics
+    ///
+    /// If the handle has been [serialized](Self#serialization).
+    #[inline]
+    #[track_caller]
+    pub fn as_view<'a>(&'a self) -> <T as ShmemView<'a>>::View
+    where
+        T: ShmemView<'a>,
+    {
+        // SAFETY: made by `T`, or checked by it at the claim, and since then written only through its views, or by a
+        // caller of `metadata_mut`, who answers for it.
+        unsafe { T::view_unchecked(self.hold.bytes(), &self.metadata) }
+    }
+
+    /// A view of the value to write through: for slices `&mut [E]`, for strings `&mut str`, for arrays an `ArrayViewMut`.
+    ///
+    /// # Panics
+    ///
+    /// If the handle has been [serialized](Self#serialization).
+    #[inline]
+    #[track_caller]
+    pub fn as_view_mut<'a>(&'a mut self) -> <T as ShmemViewMut<'a>>::View
+    where
+        T: ShmemViewMut<'a>,
+    {
+        // SAFETY: as in `as_view`.
+        unsafe { T::view_mut_unchecked(self.hold.bytes_mut(), &mut self.metadata) }
+    }
+
+    /// The metadata from which views are made, to change them: what a view of the same memory has become, say by
+    /// permuting its axes, can be kept so.
+    ///
+    /// ```
+    /// use commonage::{SharedArrayMut, SharedMut};
+    /// use ndarray::Ix2;
+    ///
+    /// let mut array: SharedArrayMut<u8, Ix2> = SharedMut::new(&(0, Ix2(2, 3)))?;
+    /// let mut view = array.as_view_mut();
+    /// view.swap_axes(0, 1);
+    /// let turned = (view.shape().to_vec(), view.strides().to_vec());
+    /// // SAFETY: from a view of this array.
+    /// unsafe { *array.metadata_mut() = turned };
+    /// assert_eq!(array.as_view().shape(), [3, 2]);
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// When the borrow ends the metadata must be such that `T` makes sound views of this memory with them: as if `T`'s
+    /// `new` had made them for it, or its `check` accepted them.
+    ///
+    /// # Panics
+    ///
+    /// If the handle has been [serialized](Self#serialization).
+    #[track_caller]
+    pub unsafe fn metadata_mut(&mut self) -> &mut T::MetaData {
+        self.hold.assert_live();
+        &mut self.metadata
+    }
+
+    /// How many share the value's block at this moment: handles in this process, processes, and tickets on their way. A
+    /// handle that has been serialized and is still there counts as both.
+    pub fn counts(&self) -> Counts {
+        self.hold.part().counts()
+    }
+
+    /// Makes the value immutable, so that it can be held by many, if this is the only handle on its block anywhere and no
+    /// ticket for it is on its way. Nothing is copied.
+    ///
+    /// ```
+    /// use commonage::{SharedMut, SharedSlice};
+    /// let mut squares = SharedMut::<[u32]>::zeroed(10)?;
+    /// squares.iter_mut().zip(0..).for_each(|(square, n)| *square = n * n);
+    /// let squares: SharedSlice<u32> = squares.freeze()?;
+    /// assert_eq!(squares.clone()[9], 81);
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the handle as it was, and as the reason [`Error::Serialized`] if it has been serialized, or
+    /// [`Error::NotAlone`].
+    pub fn freeze(self) -> Result<Shared<T>, Refused<Self>> {
+        let frozen = if self.hold.is_live() { self.hold.part().freeze() } else { Err(Error::Serialized) };
+        match frozen {
+            Ok(()) => {
+                let (part, metadata) = self.into_parts();
+                Ok(Shared::from_parts(part, metadata))
+            }
+            Err(reason) => Err(Refused { handle: self, reason }),
+        }
+    }
+
+    /// Turns the handle into a ticket that can be claimed at once, and hands that to a serializer.
+    ///
+    /// # Errors
+    ///
+    /// Those of the serializer, and an [`Error`] in the serializer's words if no ticket can be issued. The value is
+    /// dropped then; [`into_ticket`](Self::into_ticket) gives it back.
+    ///
+    /// # Panics
+    ///
+    /// If the handle has been [serialized](Self#serialization).
+    #[track_caller]
+    pub fn into_serialized<S: Serializer>(self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.hold.assert_live();
+        let (part, metadata) = self.into_parts();
+        into_serialized::<T, S>(part, Kind::SharedMut, &metadata, serializer)
+    }
+
+    /// Turns the handle into the text of a ticket, to be passed by argv, environment, or a pipe. It is at most a few
+    /// hundred letters (ASCII letters, digits, `-` and `_`) unless the type's metadata are large.
+    ///
+    /// ```
+    /// use commonage::{Error, SharedStrMut};
+    /// let token = SharedStrMut::copy_from("once")?.into_token()?;
+    /// let received = SharedStrMut::from_token(&token)?;
+    /// assert!(matches!(SharedStrMut::from_token(&token), Err(Error::AlreadyClaimed { .. })));
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Serialized`], [`Error::TicketsFull`], [`Error::CountLimit`], [`Error::NoSpace`] (for tickets),
+    /// [`Error::Exiting`], or [`Error::Metadata`] if postcard can't write the type's metadata. The handle is dropped then;
+    /// [`into_ticket`](Self::into_ticket) gives it back.
+    pub fn into_token(self) -> Result<String, Error> {
+        if !self.hold.is_live() {
+            return Err(Error::Serialized);
+        }
+        let (part, metadata) = self.into_parts();
+        into_token::<T>(part, Kind::SharedMut, &metadata)
+    }
+
+    /// Claims the value that a token is for, as [`deserialize`](Deserialize::deserialize) does. White space around the
+    /// token is ignored.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Shared::from_token`], but instead of [`Error::Expired`] it is [`Error::AlreadyClaimed`], and
+    /// [`Error::StillHeld`] if the sender has not dropped its handle in time.
+    pub fn from_token(token: &str) -> Result<Self, Error> {
+        wire::from_text(token, Self::claim)
+    }
+
+    /// Turns the handle into a ticket that can be claimed at once, made explicitly: it serializes any number of times as the
+    /// same ticket, gives the value back by [`claim_mut`](Ticket::claim_mut), and drops the value if it is itself dropped
+    /// without having been sent.
+    ///
+    /// ```
+    /// use commonage::SharedMut;
+    /// # fn send_to_a_closed_channel(_: &impl serde::Serialize) -> Result<(), ()> { Err(()) }
+    ///
+    /// let ticket = SharedMut::<[u8]>::zeroed(100)?.into_ticket()?;
+    /// if send_to_a_closed_channel(&ticket).is_err() {
+    ///     let back = ticket.claim_mut()?;
+    ///     assert_eq!(back.len(), 100);
+    /// }
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the handle as it was, and as the reason what [`into_token`](Self::into_token) says.
+    pub fn into_ticket(self) -> Result<Ticket<T>, Refused<Self>> {
+        if !self.hold.is_live() {
+            return Err(Refused { handle: self, reason: Error::Serialized });
+        }
+        let draft = match Draft::of::<T>(self.hold.part(), Kind::SharedMut, &self.metadata) {
+            Ok(draft) => draft,
+            Err(reason) => return Err(Refused { handle: self, reason }),
+        };
+        let (part, metadata) = self.into_parts();
+        let secret = *part.secret();
+        match part.into_issued(Kind::SharedMut) {
+            Ok(issued) => Ok(Ticket::original(draft.seal(issued, &secret))),
+            Err((part, reason)) => Err(Refused { handle: Self::from_parts(part, metadata), reason }),
+        }
+    }
+
+    /// The value that the bytes of a token are for.
+    pub(crate) fn claim(token: &[u8]) -> Result<Self, Error> {
+        let (part, metadata) = wire::claim::<T>(token, Kind::SharedMut)?;
+        Ok(Self::from_parts(part, metadata))
+    }
+
+    /// Takes the handle apart. It must be live: its ticket is forgotten.
+    fn into_parts(self) -> (Part, T::MetaData) {
+        let SharedMut { mut hold, metadata, .. } = self;
+        match hold.part.take() {
+            Some(part) => (part, metadata),
+            None => unreachable!("a handle without its part is not given out"),
+        }
+    }
+}
+
+/// Marks the handle as serialized and emits its ticket. See [the type](SharedMut#serialization).
+impl<T> Serialize for SharedMut<T>
+where
+    T: ShmemBacked + ?Sized,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let part = self.hold.part();
+        let draft = Draft::of::<T>(part, Kind::SharedMut, &self.metadata).map_err(ser::Error::custom)?;
+        if wire::only_measures::<S>() {
+            return draft.placeholder().emit(serializer);
+        }
+        let issued = self.hold.issue().map_err(ser::Error::custom)?;
+        let sent = draft.seal(issued, part.secret()).emit(serializer)?;
+        self.hold.emitted();
+        Ok(sent)
+    }
+}
+
+/// Claims the ticket of a token. [`Ticket::claim_mut`] gives the errors of [`from_token`](SharedMut::from_token) as they
+/// are; here they become errors of the format.
+impl<'de, T> Deserialize<'de> for SharedMut<T>
+where
+    T: ShmemBacked + ?Sized,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        wire::receive(deserializer, Self::claim)
+    }
+}
+
+/// Copies `src` into shared memory.
+///
+/// # Panics
+///
+/// When memory runs out, or as [`SharedMut::copy_from`], which returns an error instead, says.
+impl<'a, T> From<&'a T> for SharedMut<T>
+where
+    T: ShmemBacked + ?Sized,
+{
+    #[track_caller]
+    fn from(src: &'a T) -> Self {
+        or_panic::<T, _>(Self::copy_from(src))
+    }
+}
+
+/// The type and where the value is, not what: that needs no bound on `T`, and does not panic after a serialization.
+impl<T> fmt::Debug for SharedMut<T>
+where
+    T: ShmemBacked + ?Sized,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug::<T>(f, if self.hold.is_live() { "SharedMut" } else { "SharedMut (serialized)" }, self.hold.part())
+    }
+}
+
+/// For `?` in functions that do not want the handle back: it is dropped.
+impl<H> From<Refused<H>> for Error {
+    fn from(refused: Refused<H>) -> Self {
+        refused.reason
+    }
+}

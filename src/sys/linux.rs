@@ -1,0 +1,126 @@
+//! Linux.
+
+mod memory;
+mod object;
+
+use std::{
+    ffi::c_void,
+    io,
+    path::PathBuf,
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicPtr, AtomicU32, Ordering},
+    time::Duration,
+};
+
+use rustix::{
+    mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap},
+    process::{DumpableBehavior, dumpable_behavior, getpid},
+    thread::futex,
+    time::{ClockId, Timespec, clock_gettime},
+};
+
+pub(crate) use self::{
+    memory::available_memory,
+    object::{Object, unlink_named},
+};
+pub(crate) use super::unix::{at_exit, create_private, open_private, page_size, protect};
+
+/// A word of this process's own that a forked child finds zero (`MADV_WIPEONFORK`); null until it is made.
+static PID: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+
+/// The id of this process, right in a forked child too, without a system call but for the first.
+pub(crate) fn process_id() -> u32 {
+    let word = PID.load(Ordering::Acquire); // pairs with the swap in `process_id_slowly`
+    if !word.is_null() {
+        // SAFETY: a word that was stored in `PID` is never unmapped, and only accessed as an atomic.
+        let pid = unsafe { &*word }.load(Ordering::Relaxed);
+        if pid != 0 {
+            return pid;
+        }
+    }
+    process_id_slowly()
+}
+
+#[cold]
+fn process_id_slowly() -> u32 {
+    let pid = getpid().as_raw_nonzero().get().cast_unsigned();
+    let mut word = PID.load(Ordering::Acquire);
+    if word.is_null() {
+        let Ok(made) = word_that_a_fork_wipes() else { return pid };
+        // Release: whoever finds the word finds it mapped and wiped on fork.
+        match PID.compare_exchange(ptr::null_mut(), made.as_ptr(), Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => word = made.as_ptr(),
+            Err(theirs) => {
+                // SAFETY: `made` was mapped above and nobody else knows of it.
+                unsafe { unmap(made.cast(), page_size()) };
+                word = theirs;
+            }
+        }
+    }
+    // SAFETY: as in `process_id`.
+    unsafe { &*word }.store(pid, Ordering::Relaxed);
+    pid
+}
+
+fn word_that_a_fork_wipes() -> rustix::io::Result<NonNull<AtomicU32>> {
+    let len = page_size();
+    // SAFETY: a new private mapping, at an address that the kernel chooses.
+    let page = unsafe { mmap_anonymous(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE) }?;
+    // SAFETY: the page was mapped above; the advice changes nothing in this process.
+    if let Err(error) = unsafe { madvise(page, len, Advice::LinuxWipeOnFork) } {
+        // SAFETY: the page was mapped above and nobody else knows of it.
+        let _ = unsafe { munmap(page, len) };
+        return Err(error);
+    }
+    NonNull::new(page.cast()).ok_or(rustix::io::Errno::NOMEM)
+}
+
+/// Nanoseconds since the machine was started, time asleep included: the same clock in every process.
+pub(crate) fn boot_time() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec.cast_unsigned())
+}
+
+/// Sleeps while `word` is `expected`: until a `wake_all` by any process, at most that long, possibly for no reason less.
+pub(crate) fn wait(word: &AtomicU32, expected: u32, at_most: Duration) {
+    let Ok(timeout) = Timespec::try_from(at_most) else { return };
+    // Not PRIVATE: the kernel then finds the waiters by the page of the object, not by this process's address.
+    // However it ends (woken, changed before, timed out, interrupted), the caller looks again.
+    let _ = futex::wait(word, futex::Flags::empty(), expected, Some(&timeout));
+}
+
+/// Wakes all who wait on the word, in any process.
+pub(crate) fn wake_all(word: &AtomicU32) {
+    let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.cast_unsigned());
+}
+
+/// Takes away what was mapped.
+///
+/// # Safety
+///
+/// `start..start + len` is a whole mapping of the caller's, and nothing refers into it.
+pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) {
+    // SAFETY: the caller's promise. It only fails for addresses that are no pages.
+    let _ = unsafe { munmap(start.as_ptr().cast::<c_void>(), len) };
+}
+
+/// Keeps the pages out of core dumps: writing a sparse mapping would make all of it resident.
+///
+/// # Safety
+///
+/// `start..start + len` are whole pages of one mapping of the caller's.
+pub(crate) unsafe fn exclude_from_core_dumps(start: NonNull<u8>, len: usize) {
+    // SAFETY: the caller's mapping; the advice does not change what is in it. A kernel that knows no such advice dumps.
+    let _ = unsafe { madvise(start.as_ptr().cast::<c_void>(), len, Advice::LinuxDontDump) };
+}
+
+/// Can other processes of this user reach a memfd of this one, and can this one reopen its own?
+pub(crate) fn anonymous_works() -> bool {
+    let reopens = || -> io::Result<()> { Object::anonymous(page_size() as u64)?.reopen().map(drop) };
+    matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable)) && reopens().is_ok()
+}
+
+/// Where files lie that last as long as named segments do.
+pub(crate) fn named_directory() -> PathBuf {
+    PathBuf::from("/dev/shm")
+}

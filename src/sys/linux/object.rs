@@ -1,0 +1,280 @@
+//! A memfd, or a file in `/dev/shm`, through one open file description of this process's own.
+
+use std::{
+    ffi::c_void,
+    fs, io,
+    ops::Range,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    ptr::{self, NonNull},
+};
+
+use rustix::{
+    fs::{
+        FallocateFlags, FileType, MemfdFlags, Mode, OFlags, SealFlags, Stat, fallocate, fcntl_add_seals,
+        fcntl_get_seals, fstat, fstatvfs, ftruncate, memfd_create, open, readlink,
+    },
+    io::{Errno, pread, retry_on_intr},
+    mm::{MapFlags, ProtFlags, mmap},
+    process::{Pid, geteuid, test_kill_process},
+    shm,
+};
+
+use crate::sys::Refusal;
+
+/// A memfd whose size nobody can change, and whose seals neither.
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+/// Seals of a memfd that nobody can write to: never a segment.
+const READ_ONLY: SealFlags = SealFlags::WRITE.union(SealFlags::FUTURE_WRITE);
+/// An interrupted `fallocate` takes back all it has done, so no call is so long that signals could starve it.
+const STEP: u64 = 4 << 20;
+
+/// A shared memory object of the system, as this process has it open.
+#[derive(Debug)]
+pub(crate) struct Object(OwnedFd);
+
+impl Object {
+    /// A new object without a name, sparse, all zero, of this size for ever.
+    pub(crate) fn anonymous(size: u64) -> io::Result<Object> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let fd = match memfd_create("commonage", flags | MemfdFlags::NOEXEC_SEAL) {
+            Err(Errno::INVAL) => memfd_create("commonage", flags), // before Linux 6.3
+            other => other,
+        }?;
+        let fd = above_standard(fd)?;
+        ftruncate(&fd, size)?;
+        fcntl_add_seals(&fd, SEALS)?;
+        Ok(Object(fd))
+    }
+
+    /// The memfd that process `pid` has as its descriptor `number`, through a description of this process's own.
+    ///
+    /// What is not a memfd is never opened but as a place (`O_PATH`): opening a device, a pipe or a terminal acts.
+    pub(crate) fn open_door(pid: u32, number: u32) -> Result<Object, Refusal> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let place = match open(format!("/proc/{pid}/fd/{number}"), flags, Mode::empty()) {
+            Ok(place) => place,
+            Err(Errno::NOENT | Errno::SRCH) if is_hidden(pid) => return Err(Refusal::Forbidden(Errno::ACCESS.into())),
+            Err(Errno::NOENT | Errno::SRCH) => return Err(Refusal::Absent),
+            Err(Errno::ACCESS | Errno::PERM) if is_dying(pid) => return Err(Refusal::Absent),
+            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
+            Err(error) => return Err(Refusal::Failed("open of a descriptor of another process", error.into())),
+        };
+        let stat = fstat(&place).map_err(|error| Refusal::Failed("fstat", error.into()))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Refusal::Foreign(kind_of(&stat)));
+        }
+        let path = link_to(&place);
+        let target = readlink(&path, Vec::new()).map_err(|error| Refusal::Failed("readlink", error.into()))?;
+        if !target.as_bytes().starts_with(b"/memfd:") {
+            return Err(Refusal::Foreign(format!("the file {}", target.to_string_lossy())));
+        }
+        let object =
+            match open(&path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()) {
+                Ok(fd) => Object(above_standard(fd).map_err(|error| Refusal::Failed("fcntl", error))?),
+                Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
+                Err(error) => return Err(Refusal::Failed("open of a memfd of another process", error.into())),
+            };
+        match fcntl_get_seals(&object.0) {
+            Ok(seals) if seals.contains(SEALS) && !seals.intersects(READ_ONLY) => Ok(object),
+            Ok(seals) if seals.intersects(READ_ONLY) => {
+                Err(Refusal::Foreign("a memfd that is sealed against writing".into()))
+            }
+            _ => Err(Refusal::Foreign("a memfd whose size is not sealed".into())),
+        }
+    }
+
+    /// The object with this name, which must be private to this user. Follows no link and waits for nothing.
+    pub(crate) fn open_named(name: &str) -> Result<Object, Refusal> {
+        let more = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags = shm::OFlags::RDWR | shm::OFlags::from_bits_retain(more.bits());
+        let object = match shm::open(name, flags, shm::Mode::empty()) {
+            Ok(fd) => Object(above_standard(fd).map_err(|error| Refusal::Failed("fcntl", error))?),
+            Err(Errno::NOENT) => return Err(Refusal::Absent),
+            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
+            Err(Errno::LOOP) => return Err(Refusal::Foreign("a symbolic link".into())),
+            Err(Errno::ISDIR) => return Err(Refusal::Foreign("a directory".into())),
+            Err(Errno::NXIO) => return Err(Refusal::Foreign("a socket or a device".into())),
+            Err(error) => return Err(Refusal::Failed("shm_open", error.into())),
+        };
+        let stat = fstat(&object.0).map_err(|error| Refusal::Failed("fstat", error.into()))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Refusal::Foreign(kind_of(&stat)));
+        }
+        if stat.st_uid != geteuid().as_raw() {
+            return Err(Refusal::Foreign(format!("a file of user {}", stat.st_uid)));
+        }
+        if stat.st_mode & 0o077 != 0 {
+            return Err(Refusal::Foreign(format!("a file that is open to others (mode {:o})", stat.st_mode & 0o777)));
+        }
+        Ok(object)
+    }
+
+    /// The number of the descriptor: what others find the object by.
+    pub(crate) fn number(&self) -> u32 {
+        self.0.as_raw_fd().cast_unsigned()
+    }
+
+    /// A second description of the same object.
+    pub(crate) fn reopen(&self) -> io::Result<OwnedFd> {
+        Ok(open(link_to(&self.0), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// Is it the same object, by whatever name?
+    pub(crate) fn is_same(&self, other: &Object) -> bool {
+        match (fstat(&self.0), fstat(&other.0)) {
+            (Ok(a), Ok(b)) => (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino),
+            _ => false,
+        }
+    }
+
+    /// Bytes that the object has.
+    pub(crate) fn size(&self) -> io::Result<u64> {
+        Ok(fstat(&self.0)?.st_size.cast_unsigned())
+    }
+
+    /// The object's first bytes, read, not mapped: a hole that can't be filled must not be touched.
+    pub(crate) fn read_start(&self, bytes: &mut [u8]) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let rest = &mut bytes[done..];
+            match retry_on_intr(|| pread(&self.0, &mut *rest, done as u64))? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => done += read,
+            }
+        }
+        Ok(())
+    }
+
+    /// Maps the first `len` bytes through a second description, which is closed again: a mapping pins its description, in
+    /// a forked child too, and with it the locks that this one is for.
+    pub(crate) fn map(&self, len: usize, writable: bool) -> io::Result<NonNull<u8>> {
+        let access = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+        let second = self.reopen()?;
+        // SAFETY: a new mapping, at an address that the kernel chooses.
+        let base = unsafe { mmap(ptr::null_mut::<c_void>(), len, access, MapFlags::SHARED, &second, 0) }?;
+        NonNull::new(base.cast()).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// Backs a range with memory. After an error a part of it may be backed.
+    pub(crate) fn reserve(&self, range: Range<u64>) -> io::Result<()> {
+        let mut at = range.start;
+        while at < range.end {
+            let len = STEP.min(range.end - at);
+            retry_on_intr(|| fallocate(&self.0, FallocateFlags::empty(), at, len))?;
+            at += len;
+        }
+        Ok(())
+    }
+
+    /// Makes a hole of a range of pages; false if the system can't.
+    pub(crate) fn punch(&self, range: Range<u64>) -> bool {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        range.is_empty() || retry_on_intr(|| fallocate(&self.0, flags, range.start, range.end - range.start)).is_ok()
+    }
+
+    /// Bytes that the object's file system has left; `u64::MAX` where it has no limit.
+    pub(crate) fn available(&self) -> u64 {
+        match fstatvfs(&self.0) {
+            Ok(stat) if stat.f_blocks != 0 => stat.f_bavail.saturating_mul(stat.f_frsize),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Takes the lock of one byte for this description; false if another has it.
+    pub(crate) fn lock(&self, byte: u32) -> io::Result<bool> {
+        match self.byte_lock(libc::F_OFD_SETLK, libc::F_WRLCK, byte) {
+            Ok(_) => Ok(true),
+            Err(Errno::AGAIN | Errno::ACCESS) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lets go of the lock of one byte.
+    pub(crate) fn unlock(&self, byte: u32) {
+        // Letting go of a lock in the middle of others' may need memory: the lock then stays until the description goes.
+        let _ = self.byte_lock(libc::F_OFD_SETLK, libc::F_UNLCK, byte);
+    }
+
+    /// Has another description the lock of this byte?
+    pub(crate) fn is_locked(&self, byte: u32) -> io::Result<bool> {
+        Ok(self.byte_lock(libc::F_OFD_GETLK, libc::F_WRLCK, byte)? != libc::F_UNLCK)
+    }
+
+    fn byte_lock(&self, command: i32, kind: i32, byte: u32) -> rustix::io::Result<i32> {
+        // SAFETY: `flock` is a struct of integers, for which zero is a value.
+        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+        // The constants have other types than the fields on some platforms; their values are 0, 1 and 2.
+        lock.l_type = kind as _;
+        lock.l_whence = libc::SEEK_SET as _;
+        lock.l_start = byte.into();
+        lock.l_len = 1;
+        let fd = self.0.as_raw_fd();
+        retry_on_intr(|| {
+            // SAFETY: the descriptor is open, and these commands read and write one `flock`.
+            let answer = unsafe { libc::fcntl(fd, command, &raw mut lock) };
+            if answer == -1 {
+                return Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO));
+            }
+            Ok(i32::from(lock.l_type))
+        })
+    }
+}
+
+/// Takes a name away; nothing if it is gone.
+pub(crate) fn unlink_named(name: &str) -> io::Result<()> {
+    match shm::unlink(name) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same description under a number that no program takes for its standard input or output.
+fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 {
+        return Ok(fd);
+    }
+    let higher = rustix::io::fcntl_dupfd_cloexec(&fd, 3)?;
+    // `fd` goes only now: its number would be the one found otherwise.
+    drop(fd);
+    Ok(higher)
+}
+
+fn link_to(fd: impl AsFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
+}
+
+fn kind_of(stat: &Stat) -> String {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => "a directory",
+        FileType::Fifo => "a pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice => "a terminal or another character device",
+        FileType::BlockDevice => "a block device",
+        FileType::Symlink => "a symbolic link",
+        _ => "no file",
+    }
+    .to_owned()
+}
+
+/// Is there a process that `/proc` does not show (mounted with `hidepid`, or not at all)?
+fn is_hidden(pid: u32) -> bool {
+    if fs::exists(format!("/proc/{pid}")).unwrap_or(true) {
+        return false; // the process is there to be seen: it is the descriptor that is gone
+    }
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw);
+    pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
+}
+
+/// Is it a process that has ended, or is ending, and whose descriptors are gone or going? Until its parent has asked for
+/// its status, a dead process may not be looked into by an ordinary user, whoever's it was.
+fn is_dying(pid: u32) -> bool {
+    const PF_EXITING: u32 = 4;
+    let Ok(line) = fs::read(format!("/proc/{pid}/stat")) else {
+        return !fs::exists(format!("/proc/{pid}")).unwrap_or(true);
+    };
+    // The second field is the program's name in parentheses, and may hold anything; after it: state, five numbers, flags.
+    let line = String::from_utf8_lossy(&line);
+    let mut fields = line.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+    let dead = matches!(fields.next(), Some("Z" | "X"));
+    dead || fields.nth(5).and_then(|flags| flags.parse::<u32>().ok()).is_some_and(|flags| flags & PF_EXITING != 0)
+}

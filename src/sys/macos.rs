@@ -1,0 +1,149 @@
+//! macOS, and the other Unix systems that the `shared_memory` crate knows.
+
+use std::{
+    io,
+    ops::Range,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    process,
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    fs::fstat,
+    io::Errno,
+    mm::{MapFlags, ProtFlags, mmap, munmap},
+    process::geteuid,
+    shm,
+    time::{ClockId, clock_gettime},
+};
+
+pub(crate) use super::unix::{at_exit, create_private, open_private, page_size, protect};
+use crate::sys::Refusal;
+
+/// The id of this process.
+pub(crate) fn process_id() -> u32 {
+    process::id()
+}
+
+/// Nanoseconds since a moment that is the same for every process; on macOS time asleep is included.
+pub(crate) fn boot_time() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec.cast_unsigned())
+}
+
+/// Bytes that the machine has: what is left of them nobody says cheaply.
+pub(crate) fn available_memory() -> u64 {
+    // SAFETY: asks for a number.
+    let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
+    u64::try_from(pages).map_or(u64::MAX, |pages| pages.saturating_mul(page_size() as u64))
+}
+
+/// Sleeps for a moment if `word` is `expected`: there is no call that waits across processes.
+pub(crate) fn wait(word: &AtomicU32, expected: u32, at_most: Duration) {
+    if word.load(Ordering::Acquire) == expected {
+        thread::sleep(at_most.min(Duration::from_millis(1)));
+    }
+}
+
+/// Nothing: those who wait look again by themselves.
+pub(crate) fn wake_all(_word: &AtomicU32) {}
+
+/// Nothing: core dumps can't be told to leave pages out.
+///
+/// # Safety
+///
+/// None needed; see Linux.
+pub(crate) unsafe fn exclude_from_core_dumps(_start: NonNull<u8>, _len: usize) {}
+
+/// There is no memory without a name that another process could reach.
+pub(crate) fn anonymous_works() -> bool {
+    false
+}
+
+/// Where files lie that last as long as named segments do.
+pub(crate) fn named_directory() -> PathBuf {
+    std::env::temp_dir()
+}
+
+/// A POSIX shared memory object, as this process has it open. It has no holes.
+#[derive(Debug)]
+pub(crate) struct Object(OwnedFd);
+
+impl Object {
+    /// The object with this name, which must be private to this user.
+    pub(crate) fn open_named(name: &str) -> Result<Object, Refusal> {
+        let object = match shm::open(name, shm::OFlags::RDWR, shm::Mode::empty()) {
+            Ok(fd) => Object(fd),
+            Err(Errno::NOENT) => return Err(Refusal::Absent),
+            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
+            Err(error) => return Err(Refusal::Failed("shm_open", error.into())),
+        };
+        let stat = fstat(&object.0).map_err(|error| Refusal::Failed("fstat", error.into()))?;
+        if stat.st_uid != geteuid().as_raw() {
+            return Err(Refusal::Foreign(format!("an object of user {}", stat.st_uid)));
+        }
+        if stat.st_mode & 0o077 != 0 {
+            return Err(Refusal::Foreign(format!(
+                "an object that is open to others (mode {:o})",
+                stat.st_mode & 0o777
+            )));
+        }
+        Ok(object)
+    }
+
+    /// Is it the same object, by whatever name?
+    pub(crate) fn is_same(&self, other: &Object) -> bool {
+        match (fstat(&self.0), fstat(&other.0)) {
+            (Ok(a), Ok(b)) => (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino),
+            _ => false,
+        }
+    }
+
+    /// Bytes that the object has.
+    pub(crate) fn size(&self) -> io::Result<u64> {
+        Ok(fstat(&self.0)?.st_size.cast_unsigned())
+    }
+
+    /// The object's first bytes, which must be less than a page. These objects can't be read but through a mapping.
+    pub(crate) fn read_start(&self, bytes: &mut [u8]) -> io::Result<()> {
+        let len = page_size();
+        if self.size()? < len as u64 || bytes.len() > len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // SAFETY: a new mapping, at an address that the kernel chooses.
+        let page = unsafe { mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, &self.0, 0) }?;
+        // SAFETY: the page was mapped above for reading, the object is at least as long, and there are no holes. Bytes
+        // that change meanwhile are copied as they are: the copy is what gets checked.
+        unsafe { ptr::copy_nonoverlapping(page.cast::<u8>(), bytes.as_mut_ptr(), bytes.len()) };
+        // SAFETY: mapped above, and nothing refers into it any more.
+        let _ = unsafe { munmap(page, len) };
+        Ok(())
+    }
+
+    /// Nothing: there are no holes.
+    pub(crate) fn reserve(&self, _range: Range<u64>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Not possible here.
+    pub(crate) fn punch(&self, _range: Range<u64>) -> bool {
+        false
+    }
+
+    /// These objects belong to no file system.
+    pub(crate) fn available(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+/// Takes a name away; nothing if it is gone.
+pub(crate) fn unlink_named(name: &str) -> io::Result<()> {
+    match shm::unlink(name) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,54 @@
+//! The operating system: one contract, one whole file per platform.
+//!
+//! What stands in `unix.rs` is the same on every Unix. An [`Object`] is a shared memory object of the system, as this
+//! process has it open; on Linux it is also a memfd, and can be locked byte by byte.
+
+// Allowed here: system calls take addresses, and answer for them only as far as their manual pages say.
+#![allow(unsafe_code)]
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(all(unix, not(target_os = "linux")))]
+mod macos;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+use std::io;
+
+#[cfg(target_os = "linux")]
+use linux as platform;
+#[cfg(all(unix, not(target_os = "linux")))]
+use macos as platform;
+#[cfg(target_os = "linux")]
+pub(crate) use platform::unmap;
+pub(crate) use platform::{
+    Object, anonymous_works, at_exit, available_memory, boot_time, create_private, exclude_from_core_dumps,
+    named_directory, open_private, page_size, process_id, protect, unlink_named, wait, wake_all,
+};
+#[cfg(windows)]
+use windows as platform;
+
+use crate::Error;
+
+/// Why an object can't be had.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// There is no such process, descriptor or name.
+    Absent,
+    /// It is there, but not for this process.
+    Forbidden(io::Error),
+    /// Something else is there: what.
+    Foreign(String),
+    /// A call failed: which, and how.
+    Failed(&'static str, io::Error),
+}
+
+/// 64 bits that nobody can guess.
+pub(crate) fn random_u64() -> Result<u64, Error> {
+    getrandom::u64().map_err(|error| Error::os("getrandom", error))
+}
+
+#[cfg(test)]
+mod tests;

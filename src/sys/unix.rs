@@ -1,0 +1,58 @@
+//! What is the same on every Unix.
+
+use std::{
+    ffi::c_void,
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::Path,
+    ptr::NonNull,
+};
+
+use rustix::{
+    fs::OFlags,
+    mm::{MprotectFlags, mprotect},
+    process::geteuid,
+};
+
+use crate::Error;
+
+/// Bytes in a page, at least: what `protect` and `Object::punch` go by.
+pub(crate) fn page_size() -> usize {
+    rustix::param::page_size()
+}
+
+/// Has `f` called at a clean exit of the process; false if the table of such calls is full.
+pub(crate) fn at_exit(f: extern "C" fn()) -> bool {
+    // SAFETY: `f` is a function without captures, so it is there as long as the code of the program is.
+    unsafe { libc::atexit(f) == 0 }
+}
+
+/// Sets what this process may do with mapped pages: read, or read and write.
+///
+/// # Safety
+///
+/// `start..start + len` are whole pages of one mapping of the caller's, and nothing that goes on needs more than is
+/// allowed from now on.
+pub(crate) unsafe fn protect(start: NonNull<u8>, len: usize, writable: bool) -> Result<(), Error> {
+    let access = if writable { MprotectFlags::READ | MprotectFlags::WRITE } else { MprotectFlags::READ };
+    // SAFETY: the caller's mapping, and its promise.
+    unsafe { mprotect(start.as_ptr().cast::<c_void>(), len, access) }.map_err(|error| Error::os("mprotect", error))
+}
+
+/// Makes a file that is only this user's; an error if anything has the name.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Opens a file for reading, following no link and waiting for nothing; only a regular file of this user's will do.
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.uid() == geteuid().as_raw() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file of this user's"))
+    }
+}

@@ -1,0 +1,181 @@
+//! Children: the test binary run again, by exact test name, as another process.
+
+use std::{
+    env, fs,
+    io::Read,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use commonage::{Backing, Config};
+
+const ROLE: &str = "COMMONAGE_TEST_ROLE";
+const BACKING: &str = "COMMONAGE_TEST_BACKING";
+
+/// No child of a test lives longer.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// What this process is to do, if it is a child; the backing that its parent chose is installed.
+pub(crate) fn role() -> Option<String> {
+    let role = env::var(ROLE).ok()?;
+    install_backing();
+    Some(role)
+}
+
+fn install_backing() {
+    let backing = match env::var(BACKING).as_deref() {
+        Ok("named") => Backing::Named,
+        Ok("anonymous") => Backing::Anonymous,
+        _ => return,
+    };
+    Config::new().backing(backing).install().expect("the first use of the crate in this process");
+}
+
+/// The backings of this platform.
+pub(crate) fn backings() -> &'static [&'static str] {
+    if cfg!(target_os = "linux") { &["anonymous", "named"] } else { &["named"] }
+}
+
+/// Runs `body` in a child of its own for each backing. `test` is the full name of the calling test.
+pub(crate) fn on_both_backings(test: &str, body: impl FnOnce()) {
+    if role().is_some() {
+        return body();
+    }
+    for backing in backings() {
+        child(test, "body").env(BACKING, backing).run_to_success();
+    }
+}
+
+/// The same test in another process, in `role`.
+pub(crate) fn child(test: &str, role: &str) -> ChildCommand {
+    let mut command = Command::new(env::current_exe().expect("the path of this test binary"));
+    command.args([test, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"]).env(ROLE, role);
+    ChildCommand { command, what: format!("{test} as {role}") }
+}
+
+pub(crate) struct ChildCommand {
+    command: Command,
+    what: String,
+}
+
+impl ChildCommand {
+    /// Another program than this one.
+    pub(crate) fn program(command: Command, what: &str) -> Self {
+        ChildCommand { command, what: what.to_owned() }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn arg(mut self, arg: &str) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    pub(crate) fn spawn(mut self) -> Running {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.what));
+        Running { child: Some(child), what: self.what }
+    }
+
+    /// Runs it to its end; what it wrote.
+    pub(crate) fn run_to_success(self) -> Output {
+        self.spawn().success()
+    }
+}
+
+/// A child that runs. It is killed if the test ends before it does.
+pub(crate) struct Running {
+    child: Option<Child>,
+    what: String,
+}
+
+impl Running {
+    pub(crate) fn child(&mut self) -> &mut Child {
+        self.child.as_mut().expect("it has not been waited for")
+    }
+
+    /// Waits for its end, at most as long as the watchdog lets it.
+    pub(crate) fn output(mut self) -> Output {
+        let mut child = self.child.take().expect("it has not been waited for");
+        drop(child.stdin.take());
+        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+        let read = |pipe: Option<&mut dyn Read>| {
+            let mut bytes = Vec::new();
+            if let Some(pipe) = pipe {
+                pipe.read_to_end(&mut bytes).expect("reading what a child wrote");
+            }
+            bytes
+        };
+        let pid = child.id();
+        let (tx, rx) = mpsc::channel();
+        let what = self.what.clone();
+        thread::spawn(move || {
+            if rx.recv_timeout(WATCHDOG).is_err() {
+                eprintln!("watchdog: {what} did not end within {WATCHDOG:?}");
+                kill(pid);
+            }
+        });
+        let stderr = thread::scope(|scope| {
+            let stderr = scope.spawn(|| read(err.as_mut().map(|p| p as &mut dyn Read)));
+            let stdout = read(out.as_mut().map(|p| p as &mut dyn Read));
+            (stdout, stderr.join().expect("the reader of stderr"))
+        });
+        let status = child.wait().expect("waiting for a child");
+        let _ = tx.send(());
+        Output { status, stdout: stderr.0, stderr: stderr.1 }
+    }
+
+    /// Waits for its end, which must be a success.
+    pub(crate) fn success(self) -> Output {
+        let what = self.what.clone();
+        let output = self.output();
+        if !output.status.success() {
+            remove_what_the_dead_left();
+            panic!(
+                "{what}: {}\n--- stdout\n{}\n--- stderr\n{}",
+                output.status,
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        output
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+            remove_what_the_dead_left();
+        }
+    }
+}
+
+fn kill(pid: u32) {
+    let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+}
+
+/// Removes the named segments of children that did not end cleanly: a test that fails leaves nothing either.
+pub(crate) fn remove_what_the_dead_left() {
+    let Ok(entries) = fs::read_dir("/dev/shm") else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !name.starts_with("commonage-id-") {
+            continue;
+        }
+        let Ok(file) = fs::File::open(&path) else { continue };
+        if file.try_lock().is_err() {
+            continue;
+        }
+        for segment in fs::read_to_string(&path).unwrap_or_default().lines() {
+            let _ = fs::remove_file(format!("/dev/shm/{}", segment.trim_start_matches('/')));
+        }
+        let _ = fs::remove_file(&path);
+    }
+}
