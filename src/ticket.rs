@@ -4,14 +4,14 @@ use std::{
     any::type_name,
     fmt,
     marker::PhantomData,
-    mem, process,
+    mem,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Error, Kind, Shared, SharedMut, ShmemBacked,
+    Error, Kind, Shared, SharedMut, ShmemBacked, sys,
     wire::{self, Token},
 };
 
@@ -52,7 +52,7 @@ pub struct Ticket<T: ?Sized> {
 
 impl<T: ?Sized> Ticket<T> {
     pub(crate) fn original(token: Token) -> Self {
-        Ticket { token, unsent: AtomicU32::new(process::id()), of: PhantomData }
+        Ticket { token, unsent: AtomicU32::new(sys::process_id()), of: PhantomData }
     }
 
     fn copy(token: &[u8]) -> Result<Self, Error> {
@@ -92,8 +92,8 @@ impl<T: ?Sized> Ticket<T> {
     /// held by nothing else goes with it. Whoever has a ticket can do that, as it could claim the value and drop it.
     ///
     /// ```
-    /// use commonage::{Error, Shared, SharedSlice};
-    /// let shared: SharedSlice<u8> = Shared::copy_from(&[1, 2, 3])?;
+    /// use commonage::SharedSlice;
+    /// let shared: SharedSlice<u8> = SharedSlice::copy_from(&[1, 2, 3])?;
     /// let ticket = shared.ticket()?;
     /// assert_eq!(shared.counts().in_flight, 1);
     /// assert!(ticket.revoke()?);
@@ -140,7 +140,7 @@ where
 impl<T: ?Sized> Drop for Ticket<T> {
     fn drop(&mut self) {
         let issuer = mem::take(self.unsent.get_mut());
-        if issuer != 0 && issuer == process::id() {
+        if issuer != 0 && issuer == sys::process_id() {
             // An error means that there is nothing left to take back.
             let _ = wire::revoke(self.token.as_bytes());
         }

@@ -209,8 +209,9 @@ impl Bytes {
     }
 }
 
-/// A token for which no ticket has been issued yet: everything that can fail has been done.
-pub(crate) struct Draft(Bytes);
+/// A token for which no ticket has been issued yet: everything that can fail has been done. It becomes the token where it
+/// is: it is too long to be moved often.
+pub(crate) struct Draft(Token);
 
 impl Draft {
     /// The token of a range with its metadata; the ticket in `fields` counts for nothing.
@@ -236,7 +237,7 @@ impl Draft {
         if let Some(header) = slice.first_chunk_mut() {
             fields.write(header, length);
         }
-        Ok(Draft(bytes))
+        Ok(Draft(Token(bytes)))
     }
 
     #[cold]
@@ -263,27 +264,27 @@ impl Draft {
 
     /// The token of the ticket that has been issued.
     #[inline]
-    pub(crate) fn seal(mut self, issued: Issued, secret: &Secret) -> Token {
-        let bytes = self.0.as_mut_slice();
+    pub(crate) fn seal(&mut self, issued: Issued, secret: &Secret) -> &Token {
+        let bytes = self.0.0.as_mut_slice();
         if let Some(header) = bytes.first_chunk_mut() {
             put_issued(header, &issued);
         }
         if let Some((before, last)) = bytes.split_last_chunk_mut() {
             *last = mac(before, secret);
         }
-        Token(self.0)
+        &self.0
     }
 
     /// A token of the right length that nobody can claim, for serializers that only measure.
-    pub(crate) fn placeholder(self) -> Token {
-        Token(self.0)
+    pub(crate) fn placeholder(&self) -> &Token {
+        &self.0
     }
 }
 
 /// The token with these fields and the right MAC: what a sender makes, in one step and without a ticket.
 #[cfg(test)]
 pub(crate) fn encode<M: Serialize>(fields: &Fields, metadata: &M, secret: &Secret) -> Result<Token, Error> {
-    Ok(Draft::new(fields, metadata, type_name::<M>())?.seal(fields.issued, secret))
+    Ok(Draft::new(fields, metadata, type_name::<M>())?.seal(fields.issued, secret).clone())
 }
 
 /// The bytes of a token, whole; at the receiver their MAC is still to be verified.
@@ -341,7 +342,6 @@ pub(crate) fn from_text<R>(text: &str, then: impl FnOnce(&[u8]) -> Result<R, Err
 }
 
 /// Bytes that look like a token: enough to find the segment, nothing to be believed.
-#[derive(Clone, Copy)]
 pub(crate) struct Unverified<'a> {
     fields: Fields,
     /// INVARIANT: at least `SHORTEST` bytes.
@@ -388,7 +388,7 @@ impl<'a> Unverified<'a> {
     ///
     /// `Altered` if the MAC is not that of the bytes.
     #[inline]
-    pub(crate) fn verify(self, secret: &Secret) -> Result<Verified<'a>, Error> {
+    pub(crate) fn verify(&self, secret: &Secret) -> Result<Verified<'_>, Error> {
         let Unverified { fields, bytes } = self;
         match bytes.split_last_chunk() {
             Some((before, last)) if *last == mac(before, secret) => {
@@ -401,13 +401,13 @@ impl<'a> Unverified<'a> {
 
 /// A token as its sender made it.
 pub(crate) struct Verified<'a> {
-    fields: Fields,
+    fields: &'a Fields,
     metadata: &'a [u8],
 }
 
 impl Verified<'_> {
     pub(crate) fn fields(&self) -> &Fields {
-        &self.fields
+        self.fields
     }
 
     /// # Errors
@@ -621,7 +621,8 @@ mod tests {
     fn round_trip_with_rich_metadata_in_place_and_on_the_heap() {
         for entries in [0, 1, 2, 5, 6, 7, 100, 5000] {
             let token = encode(&fields(), &rich(entries), &SECRET).unwrap();
-            let verified = token.parse().unwrap().verify(&SECRET).unwrap();
+            let unverified = token.parse().unwrap();
+            let verified = unverified.verify(&SECRET).unwrap();
             assert_eq!(*verified.fields(), fields());
             assert_eq!(verified.metadata::<RichBacked>().unwrap(), rich(entries));
         }
@@ -652,7 +653,8 @@ mod tests {
     #[test]
     fn metadata_of_another_type_is_an_error() {
         let token = encode(&fields(), &(3u8, 4u8), &SECRET).unwrap();
-        let verified = token.parse().unwrap().verify(&SECRET).unwrap();
+        let unverified = token.parse().unwrap();
+        let verified = unverified.verify(&SECRET).unwrap();
         assert!(matches!(verified.metadata::<[u8]>(), Err(Error::Metadata { .. })), "a byte is left over");
         assert!(matches!(verified.metadata::<RichBacked>(), Err(Error::Metadata { .. })), "bytes are missing");
     }
@@ -679,7 +681,7 @@ mod tests {
             for bit in 0..bytes.len() * 8 {
                 let mut bytes = bytes.clone();
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                let verified = Unverified::parse(&bytes).and_then(|token| token.verify(&SECRET));
+                let verified = Unverified::parse(&bytes).and_then(|token| token.verify(&SECRET).map(drop));
                 assert!(verified.is_err(), "bit {bit}");
             }
         }
@@ -821,7 +823,8 @@ mod tests {
                 fingerprint,
             };
             let token = encode(&fields, &metadata, &SECRET).unwrap();
-            let verified = token.parse().unwrap().verify(&SECRET).unwrap();
+            let unverified = token.parse().unwrap();
+            let verified = unverified.verify(&SECRET).unwrap();
             prop_assert_eq!(*verified.fields(), fields);
             prop_assert_eq!(verified.metadata::<[u8]>().unwrap(), metadata);
         }

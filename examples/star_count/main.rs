@@ -84,12 +84,13 @@ fn count(options: &Options) -> Result<(), Failure> {
 
     let moved: usize = results.iter().map(|result| result.moved).sum();
     let copied = results.iter().map(|result| copied(pixels, sky.level, result)).sum::<Result<usize, _>>()?;
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{} stars", stars.len())?;
-    writeln!(stdout, "{seconds:.3} s, worker processes: {workers}")?;
-    writeln!(stdout, "{copied} bytes would have moved through a channel that copies")?;
-    writeln!(stdout, "{moved} bytes moved")?;
-    writeln!(stdout, "{out} shows where they are")?;
+    let report = format!(
+        "{} stars\n{seconds:.3} s, worker processes: {workers}\n\
+         {copied} bytes would have moved through a channel that copies\n{moved} bytes moved\n{out} shows where they are\n",
+        stars.len(),
+    );
+    // At once, so that a reader that wants the first line only does not make it fail.
+    io::stdout().write_all(report.as_bytes())?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 
 use std::{io, ptr::NonNull};
 
-use super::{Check, Door, Locator, Mapped, Mapping, Sizes, examine, no_space, refused};
+use super::{Check, Door, Liveness, Locator, Mapped, Mapping, Sizes, examine, no_space, refused};
 use crate::{
     Error,
     sys::{self, Object},
@@ -31,6 +31,24 @@ impl Anonymous {
     /// The number of the descriptor by which others find the object.
     pub(super) fn number(&self) -> u32 {
         self.object.number()
+    }
+
+    /// Takes the lock of a slot; false if another description has it.
+    pub(super) fn lock(&self, slot: u32) -> Result<bool, Error> {
+        self.object.lock(slot).map_err(|error| Error::os("fcntl", error))
+    }
+
+    pub(super) fn unlock(&self, slot: u32) {
+        self.object.unlock(slot);
+    }
+
+    /// Whether another description has the lock of a slot.
+    pub(super) fn liveness(&self, slot: u32) -> Liveness {
+        match self.object.is_locked(slot) {
+            Ok(true) => Liveness::Alive,
+            Ok(false) => Liveness::Dead,
+            Err(_) => Liveness::Unknown,
+        }
     }
 }
 

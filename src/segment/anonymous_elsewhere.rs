@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io};
 
-use super::{Check, Locator, Mapped, Sizes};
+use super::{Check, Liveness, Locator, Mapped, Sizes};
 use crate::{Error, sys::Object};
 
 /// No value has this type.
@@ -14,6 +14,18 @@ impl Anonymous {
     }
 
     pub(super) fn number(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub(super) fn lock(&self, _slot: u32) -> Result<bool, Error> {
+        match self.0 {}
+    }
+
+    pub(super) fn unlock(&self, _slot: u32) {
+        match self.0 {}
+    }
+
+    pub(super) fn liveness(&self, _slot: u32) -> Liveness {
         match self.0 {}
     }
 }

@@ -232,3 +232,9 @@ fn path(number: u64) -> PathBuf {
 fn hidden_path(number: u64) -> PathBuf {
     sys::named_directory().join(format!("commonage-id-{number:016x}.new"))
 }
+
+/// What whoever sweeps will do.
+#[cfg(test)]
+pub(super) fn remove_file_of(number: u64) {
+    fs::remove_file(path(number)).expect("a dead process's identity file");
+}

@@ -93,6 +93,7 @@ pub(crate) struct Segment {
 
 /// What keeps the memory mapped, and where it comes from.
 enum Mapping {
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there are none"))]
     Anonymous(Anonymous),
     Named(Named),
 }
@@ -259,9 +260,7 @@ impl Segment {
             return Ok(false);
         }
         let taken = match &self.mapping {
-            Mapping::Anonymous(anonymous) => {
-                anonymous.object().lock(slot).map_err(|error| Error::os("fcntl", error))?
-            }
+            Mapping::Anonymous(anonymous) => anonymous.lock(slot)?,
             Mapping::Named(_) => {
                 identity::enter()?;
                 true
@@ -282,7 +281,7 @@ impl Segment {
         let Some(index) = occupied.iter().position(|taken| *taken == slot) else { return };
         occupied.swap_remove(index);
         match &self.mapping {
-            Mapping::Anonymous(anonymous) => anonymous.object().unlock(slot),
+            Mapping::Anonymous(anonymous) => anonymous.unlock(slot),
             Mapping::Named(_) => identity::leave(1),
         }
     }
@@ -305,11 +304,7 @@ impl Segment {
         if self.occupied().contains(&slot) {
             return Liveness::Alive; // a description does not see its own locks
         }
-        match anonymous.object().is_locked(slot) {
-            Ok(true) => Liveness::Alive,
-            Ok(false) => Liveness::Dead,
-            Err(_) => Liveness::Unknown,
-        }
+        anonymous.liveness(slot)
     }
 
     /// Takes the name away, so that nobody attaches any more; those who have the segment keep it.

@@ -315,9 +315,9 @@ where
     ///
     /// As [`into_token`](Self::into_token).
     pub fn ticket(&self) -> Result<Ticket<T>, Error> {
-        let draft = Draft::of::<T>(&self.part, Kind::Shared, &self.metadata)?;
+        let mut draft = Draft::of::<T>(&self.part, Kind::Shared, &self.metadata)?;
         let issued = self.part.issue(Kind::Shared, Start::Armed)?;
-        Ok(Ticket::original(draft.seal(issued, self.part.secret())))
+        Ok(Ticket::original(draft.seal(issued, self.part.secret()).clone()))
     }
 
     /// The value that the bytes of a token are for.
@@ -334,7 +334,7 @@ pub(crate) fn into_serialized<T: ShmemBacked + ?Sized, S: Serializer>(
     metadata: &T::MetaData,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let draft = Draft::of::<T>(&part, kind, metadata).map_err(ser::Error::custom)?;
+    let mut draft = Draft::of::<T>(&part, kind, metadata).map_err(ser::Error::custom)?;
     if wire::only_measures::<S>() {
         return draft.placeholder().emit(serializer);
     }
@@ -355,7 +355,7 @@ pub(crate) fn into_token<T: ShmemBacked + ?Sized>(
     kind: Kind,
     metadata: &T::MetaData,
 ) -> Result<String, Error> {
-    let draft = Draft::of::<T>(&part, kind, metadata)?;
+    let mut draft = Draft::of::<T>(&part, kind, metadata)?;
     let secret = *part.secret();
     let issued = part.into_issued(kind).map_err(|(_, error)| error)?;
     Ok(draft.seal(issued, &secret).text())
@@ -389,7 +389,7 @@ where
     T: ShmemBacked + ?Sized,
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let draft = Draft::of::<T>(&self.part, Kind::Shared, &self.metadata).map_err(ser::Error::custom)?;
+        let mut draft = Draft::of::<T>(&self.part, Kind::Shared, &self.metadata).map_err(ser::Error::custom)?;
         if wire::only_measures::<S>() {
             return draft.placeholder().emit(serializer);
         }

@@ -81,7 +81,8 @@ macro_rules! looks_like {
             }
         }
 
-        #[allow(trivial_bounds)]
+        // One macro for elements that are `Ord` and for those that are only `PartialOrd`.
+        #[allow(trivial_bounds, clippy::non_canonical_partial_ord_impl)]
         impl<$($generics)*> PartialOrd<$right> for $left
         where
             $target: PartialOrd,

@@ -30,9 +30,9 @@ where
     /// An array of zeros, in C order. Memory that comes fresh from the system is zero and is not touched.
     ///
     /// ```
-    /// use commonage::{SharedArrayMut, SharedMut};
+    /// use commonage::SharedArrayMut;
     /// use ndarray::Ix2;
-    /// let mut image: SharedArrayMut<u8, Ix2> = SharedMut::zeroed((1080, 1920))?;
+    /// let mut image: SharedArrayMut<u8, Ix2> = SharedArrayMut::zeroed((1080, 1920))?;
     /// image.as_view_mut()[[5, 7]] = 255;
     /// assert_eq!(image.as_view().iter().filter(|&&pixel| pixel == 0).count(), 1080 * 1920 - 1);
     /// # Ok::<(), commonage::Error>(())

@@ -405,14 +405,14 @@ where
         if !self.hold.is_live() {
             return Err(Refused { handle: self, reason: Error::Serialized });
         }
-        let draft = match Draft::of::<T>(self.hold.part(), Kind::SharedMut, &self.metadata) {
+        let mut draft = match Draft::of::<T>(self.hold.part(), Kind::SharedMut, &self.metadata) {
             Ok(draft) => draft,
             Err(reason) => return Err(Refused { handle: self, reason }),
         };
         let (part, metadata) = self.into_parts();
         let secret = *part.secret();
         match part.into_issued(Kind::SharedMut) {
-            Ok(issued) => Ok(Ticket::original(draft.seal(issued, &secret))),
+            Ok(issued) => Ok(Ticket::original(draft.seal(issued, &secret).clone())),
             Err((part, reason)) => Err(Refused { handle: Self::from_parts(part, metadata), reason }),
         }
     }
@@ -440,7 +440,7 @@ where
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let part = self.hold.part();
-        let draft = Draft::of::<T>(part, Kind::SharedMut, &self.metadata).map_err(ser::Error::custom)?;
+        let mut draft = Draft::of::<T>(part, Kind::SharedMut, &self.metadata).map_err(ser::Error::custom)?;
         if wire::only_measures::<S>() {
             return draft.placeholder().emit(serializer);
         }

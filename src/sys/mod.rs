@@ -40,6 +40,7 @@ pub(crate) enum Refusal {
     /// It is there, but not for this process.
     Forbidden(io::Error),
     /// Something else is there: what.
+    #[cfg_attr(windows, expect(dead_code, reason = "names are the session's"))]
     Foreign(String),
     /// A call failed: which, and how.
     Failed(&'static str, io::Error),

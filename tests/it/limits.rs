@@ -84,7 +84,7 @@ fn dropped_memory_goes_back_to_the_system() {
     on_both_backings("limits::dropped_memory_goes_back_to_the_system", || {
         let source = vec![1; 64 << 20];
         let values: Vec<SharedSlice<u8>> = (0..6).map(|_| Shared::copy_from(&source[..]).unwrap()).collect();
-        assert!(resident() >= 6 * 64 << 20);
+        assert!(resident() >= (6 * 64) << 20);
         drop(values);
         assert!(resident() <= 300 << 20, "the retain limit is 256 MiB, resident are {}", resident());
         trim();

@@ -92,7 +92,7 @@ fn memfd(size: u64, seals: SealFlags) -> File {
 /// What is found at a wrong door; the same when a door to nowhere comes first or second.
 fn found_at(fd: impl AsFd) -> String {
     let nowhere = Door { pid: id(), fd: 1 << 20 };
-    let door = door(fd);
+    let door = door(&fd);
     let found = [to(door, door), to(nowhere, door), to(door, nowhere)].map(|locator| match attach(&locator) {
         Err(error @ Error::NotTheSegment { .. }) => {
             println!("{error}");
@@ -113,14 +113,16 @@ fn what_is_no_segment() {
     let (reader, writer) = std::io::pipe().unwrap();
     assert_eq!(found_at(&reader), "a pipe");
     assert_eq!(found_at(&writer), "a pipe");
-    assert!(found_at(File::open("/dev/null").unwrap()).contains("device"));
+    assert!(found_at(File::open("/dev/zero").unwrap()).contains("device"));
     if let Ok(terminal) = File::options().read(true).write(true).open("/dev/ptmx") {
         assert!(found_at(&terminal).contains("terminal"));
     }
     let (socket, _other) = UnixStream::pair().unwrap();
     assert_eq!(found_at(&socket), "a socket");
-    // SAFETY: makes a descriptor, which is nobody else's.
-    let event = unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, libc::EFD_CLOEXEC)) };
+    // SAFETY: makes a descriptor.
+    let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+    // SAFETY: it was made above, and is nobody else's.
+    let event = unsafe { OwnedFd::from_raw_fd(event) };
     assert_eq!(found_at(&event), "no file");
 
     let path = std::env::temp_dir().join(format!("commonage-test-door-{}", id()));
@@ -184,7 +186,8 @@ fn the_sender_has_died_and_the_owner_lives() {
     drop(sender);
     assert_eq!(word(&attach(&theirs).unwrap(), CONTROL).load(Ordering::Relaxed), 3);
     drop(made);
-    assert_eq!(short(attach(&theirs)), "gone");
+    // Other tests run in this process: the number may be that of another descriptor by now.
+    assert!(matches!(attach(&theirs), Err(Error::Gone { .. } | Error::NotTheSegment { .. })));
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use super::*;
 
 /// Runs `child` in a forked child of this process, which ends without any of its parent's clean-up.
-fn fork(child: impl FnOnce()) -> i32 {
+fn fork(mut child: impl FnMut()) -> i32 {
     // SAFETY: the child calls what is given here, and ends. The other threads of the parent wait for it.
     let pid = unsafe { libc::fork() };
     assert_ne!(pid, -1);
     if pid == 0 {
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).is_ok();
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut child)).is_ok();
         // SAFETY: ends the process.
         unsafe { libc::_exit(i32::from(!done)) };
     }
@@ -37,11 +37,13 @@ fn nothing_is_inherited() {
     let parent = sys::process_id();
     assert_eq!(parent, std::process::id());
     for backing in backings() {
-        let made = create(backing);
+        let mut inherited = Some(create(backing));
+        let made = inherited.as_ref().unwrap();
         assert!(made.occupy(1).unwrap());
         let identity = made.identity().unwrap();
         let watcher = attach(&made.locator()).unwrap();
         wait_for(fork(|| {
+            let made = inherited.take().unwrap(); // the child's copy; the parent's stays
             assert_ne!(sys::process_id(), parent);
             assert_eq!(sys::process_id(), std::process::id());
             made.vacate(1);
@@ -59,6 +61,9 @@ fn nothing_is_inherited() {
         }));
         assert_eq!(watcher.liveness(1, identity), Liveness::Alive, "{backing:?}");
         assert_eq!(sys::process_id(), parent);
+        let made = inherited.unwrap();
+        drop(attach(&made.locator()).unwrap());
+        made.remove_name();
     }
 }
 
@@ -82,7 +87,6 @@ fn a_forked_child_inherits_no_place() {
     let mut forking = Peer::start("fork");
     assert_eq!(forking.hear(), "done");
     forking.end();
-    peer::remove_identities_of_the_dead();
 }
 
 #[test]

@@ -23,8 +23,10 @@ fn backings() -> Vec<Backing> {
 
 fn word(segment: &Segment, offset: usize) -> &AtomicU64 {
     assert!(offset.is_multiple_of(8) && offset < CONTROL + DATA);
-    // SAFETY: within the mapping and aligned; these tests touch shared memory through atomics only.
-    unsafe { &*segment.control().as_ptr().add(offset).cast::<AtomicU64>() }
+    // SAFETY: the offset lies within the mapping.
+    let word = unsafe { segment.control().add(offset) }.cast::<AtomicU64>();
+    // SAFETY: aligned, and mapped as long as the segment; these tests touch shared memory through atomics only.
+    unsafe { word.as_ref() }
 }
 
 fn create(backing: Backing) -> Segment {
@@ -129,16 +131,17 @@ fn made_here_and_attached_here() {
         let locator = attached.locator();
         assert_eq!(locator.owner, made.locator().owner);
         drop(made);
-        if backing == Backing::Anonymous {
-            assert!(matches!(attach(&Locator { sender: locator.owner, ..locator }), Err(Error::Gone { .. })));
-        }
         drop(attach(&locator).unwrap());
         attached.remove_name();
         attached.remove_name();
         assert_eq!(word(&attached, CONTROL).load(Ordering::Relaxed), 8, "who has it keeps it");
         drop(attached);
-        let gone = attach(&locator).err().unwrap();
-        assert!(matches!(gone, Error::Gone { sender, .. } if sender == std::process::id()), "{gone}");
+        match attach(&locator).err().unwrap() {
+            Error::Gone { sender, .. } => assert_eq!(sender, std::process::id()),
+            // Other tests run in this process: the numbers may be those of other descriptors by now.
+            Error::NotTheSegment { .. } if backing == Backing::Anonymous => {}
+            error => panic!("{error}"),
+        }
     }
 }
 
@@ -173,7 +176,6 @@ fn a_stray_write_traps() {
         assert_eq!(child.dies(), None, "the child wrote where it must not");
         assert_eq!(word(&made, CONTROL).load(Ordering::Relaxed), 0);
         made.remove_name();
-        peer::remove_identities_of_the_dead();
     }
 }
 
@@ -264,8 +266,9 @@ fn who_occupies_lives() {
         }
         drop(again);
         made.remove_name();
-        drop(made);
-        peer::remove_identities_of_the_dead();
+        if !anonymous {
+            identity::remove_file_of(identity);
+        }
     }
 }
 
@@ -286,4 +289,58 @@ fn the_maker_may_go_first() {
             attach(&here.locator()).unwrap();
         }
     }
+}
+
+/// What the two calls cost that are made most often; `cargo test --release --lib -- --ignored --nocapture costs`.
+#[test]
+#[ignore = "prints times"]
+fn costs() {
+    /// The best of ten rounds: others have the processors too.
+    fn each(name: &str, times: u32, mut call: impl FnMut()) {
+        let mut round = || {
+            let begin = std::time::Instant::now();
+            (0..times / 10).for_each(|_| call());
+            begin.elapsed() * 10 / times
+        };
+        println!("{name}: {:?}", (0..10).map(|_| round()).min().unwrap_or_default());
+    }
+    for backing in backings() {
+        let made = create(backing);
+        let locator = made.locator();
+        let again = attach(&locator).unwrap();
+        assert!(made.occupy(1).unwrap());
+        let identity = made.identity().unwrap();
+        each(&format!("{backing:?} attach and drop"), 2000, || drop(attach(&locator).unwrap()));
+        each(&format!("{backing:?} create and drop"), 2000, || {
+            let id = SegmentId(sys::random_u64().unwrap());
+            Segment::create(backing, id, CONTROL, DATA).unwrap().remove_name();
+        });
+        each(&format!("{backing:?} liveness of another's"), 20_000, || {
+            std::hint::black_box(again.liveness(1, identity));
+        });
+        let mut child = Peer::start("attach");
+        child.say(&peer::text(&locator));
+        child.hear();
+        let answer = child.ask("occupy 5");
+        let identity = answer.split_once(' ').unwrap().1.parse().unwrap();
+        each(&format!("{backing:?} liveness of a child"), 20_000, || {
+            assert_eq!(made.liveness(5, identity), Liveness::Alive);
+        });
+        each(&format!("{backing:?} make_writable"), 1_000_000, || made.make_writable().unwrap());
+        each(&format!("{backing:?} occupy and vacate"), 20_000, || {
+            assert!(made.occupy(9).unwrap());
+            made.vacate(9);
+        });
+        child.end();
+        made.remove_name();
+    }
+    each("process_id", 10_000_000, || {
+        std::hint::black_box(sys::process_id());
+    });
+    each("available_memory", 2000, || {
+        std::hint::black_box(sys::available_memory());
+    });
+    each("boot_time", 1_000_000, || {
+        std::hint::black_box(sys::boot_time());
+    });
 }

@@ -119,7 +119,7 @@ fn a_guest_cleans_up_at_exit() {
 fn a_link_in_place_of_an_identity_is_not_followed() {
     let made = create(Backing::Named);
     let number = sys::random_u64().unwrap();
-    std::os::unix::fs::symlink("/dev/null", shown(number)).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", shown(number)).unwrap();
     assert_eq!(made.liveness(0, number), Liveness::Unknown);
     fs::remove_file(shown(number)).unwrap();
     fs::create_dir(shown(number)).unwrap();

@@ -164,18 +164,3 @@ pub(super) fn locator(line: &str) -> Locator {
     let sender = Door { pid: next(fields), fd: next(fields) };
     Locator { id, backing, sender, owner: Door { pid: next(fields), fd: next(fields) } }
 }
-
-/// What these tests' killed children have left: identity files that list nothing and that nobody has locked.
-pub(super) fn remove_identities_of_the_dead() {
-    for entry in std::fs::read_dir(crate::sys::named_directory()).unwrap().flatten() {
-        let name = entry.file_name();
-        let path = entry.path();
-        if name.to_string_lossy().starts_with("commonage-id-")
-            && let Ok(file) = crate::sys::open_private(&path)
-            && file.metadata().is_ok_and(|metadata| metadata.len() == 0)
-            && file.try_lock_shared().is_ok()
-        {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}

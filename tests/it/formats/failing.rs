@@ -1,10 +1,13 @@
 //! Serializers, metadata and fields that fail half-way: an error, and nothing leaks.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use commonage::{Counts, Error, Shared, SharedMut, SharedSlice, SharedSliceMut, ShmemBacked, ShmemView, Ticket};
@@ -15,6 +18,8 @@ use crate::support::on_both_backings;
 
 static WRITABLE: AtomicBool = AtomicBool::new(true);
 static READABLE: AtomicBool = AtomicBool::new(true);
+static PANICS: AtomicBool = AtomicBool::new(false);
+static PLACES: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 /// Metadata that can't be written or read at times.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,6 +36,7 @@ impl Serialize for Moody {
 
 impl<'de> Deserialize<'de> for Moody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        assert!(!PANICS.load(Ordering::SeqCst), "the metadata panic");
         if !READABLE.load(Ordering::SeqCst) {
             return Err(serde::de::Error::custom("not now"));
         }
@@ -50,7 +56,9 @@ unsafe impl ShmemBacked for Mood {
     fn required_memory_src(_: &Self) -> usize {
         64
     }
-    fn new(_: &mut [u8], arg: &u32) -> Moody {
+    fn new(data: &mut [u8], arg: &u32) -> Moody {
+        PLACES.lock().unwrap().insert(data.as_ptr() as usize);
+        assert!(!PANICS.load(Ordering::SeqCst), "the maker panics");
         Moody(*arg)
     }
     fn new_from_src(_: &mut [u8], _: &Self) -> Moody {
@@ -97,6 +105,22 @@ fn metadata_that_cannot_be_read_are_an_error_and_the_value_waits() {
         READABLE.store(true, Ordering::SeqCst);
         assert_eq!(Shared::<Mood>::from_token(&shared).unwrap().as_view().0, 5);
         assert_eq!(SharedMut::<Mood>::from_token(&exclusive).unwrap().as_view().0, 6);
+    });
+}
+
+#[test]
+fn a_type_that_panics_leaks_nothing_and_loses_nothing() {
+    on_both_backings("formats::failing::a_type_that_panics_leaks_nothing_and_loses_nothing", || {
+        let token = SharedMut::<Mood>::new(&6).unwrap().into_token().unwrap();
+        PANICS.store(true, Ordering::SeqCst);
+        for _ in 0..500 {
+            assert!(catch_unwind(|| Shared::<Mood>::new(&5).is_ok()).is_err());
+        }
+        assert!(catch_unwind(|| SharedMut::<Mood>::from_token(&token).is_ok()).is_err());
+        PANICS.store(false, Ordering::SeqCst);
+        let places = PLACES.lock().unwrap().len();
+        assert!(places < 50, "{places} places for values that never were");
+        assert_eq!(SharedMut::<Mood>::from_token(&token).unwrap().as_view().0, 6);
     });
 }
 
@@ -173,11 +197,11 @@ fn a_shared_value_turned_into_a_message_that_could_not_be_written_is_given_back(
         || {
             let mut places = HashSet::new();
             for round in 0..300 {
-                let value: SharedSlice<u8> = Shared::new(&(1, 1 << 20)).unwrap();
+                let value: SharedSlice<u8> = Shared::new(&(1, 1 << 17)).unwrap();
                 places.insert(value.as_ptr() as usize);
                 let broken = Broken { room: round % 100, panics: false };
                 assert!(value.into_serialized(&mut serde_json::Serializer::new(broken)).is_err());
-                let value: SharedSliceMut<u8> = SharedMut::new(&(1, 1 << 20)).unwrap();
+                let value: SharedSliceMut<u8> = SharedMut::new(&(1, 1 << 17)).unwrap();
                 places.insert(value.as_ptr() as usize);
                 let broken = Broken { room: round % 100, panics: false };
                 assert!(value.into_serialized(&mut serde_json::Serializer::new(broken)).is_err());
@@ -218,7 +242,7 @@ fn an_exclusive_value_that_could_not_be_written_is_invalid_and_its_drop_gives_th
 
             let mut places = HashSet::new();
             for round in 0..300 {
-                let value: SharedSliceMut<u8> = SharedMut::new(&(1, 1 << 20)).unwrap();
+                let value: SharedSliceMut<u8> = SharedMut::new(&(1, 1 << 17)).unwrap();
                 places.insert(value.as_ptr() as usize);
                 assert!(postcard::to_slice(&value, &mut [0; 100][..round % 80]).is_err());
                 assert!(is_invalid(&value));

@@ -1,9 +1,13 @@
 //! A handle that is serialized more than once, first to learn the size or by several threads.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use bincode::serde::Compat;
-use commonage::{Shared, SharedMut, SharedSlice, SharedSliceMut};
+use commonage::{Counts, Error, Shared, SharedMut, SharedSlice, SharedSliceMut};
+use postcard::ser_flavors::StdVec;
 
 use super::Recording;
 use crate::support::on_both_backings;
@@ -71,10 +75,10 @@ fn an_exclusive_value_that_was_only_measured_is_given_back_when_it_is_dropped() 
         || {
             let mut places = HashSet::new();
             for _ in 0..300 {
-                let value: SharedSliceMut<u8> = SharedMut::new(&(1, 1 << 20)).unwrap();
+                let value: SharedSliceMut<u8> = SharedMut::new(&(1, 1 << 17)).unwrap();
                 places.insert(value.as_ptr() as usize);
                 postcard::experimental::serialized_size(&value).unwrap();
-            assert_eq!(value[0], 1, "it has not been serialized");
+                assert_eq!(value[0], 1, "it has not been serialized");
             }
             assert!(places.len() < 40, "{} places for values that never lived together", places.len());
         },
@@ -98,5 +102,44 @@ fn threads_that_serialize_one_exclusive_value_emit_one_ticket() {
                 assert!(postcard::from_bytes::<SharedSliceMut<u64>>(&message).is_err());
             }
         }
+    });
+}
+
+#[test]
+fn a_serialized_exclusive_value_is_refused_everywhere_and_still_arrives() {
+    on_both_backings("formats::passes::a_serialized_exclusive_value_is_refused_everywhere_and_still_arrives", || {
+        let serialized = |n: u8| -> (SharedSliceMut<u8>, Vec<u8>) {
+            let exclusive = SharedMut::copy_from(&[n][..]).unwrap();
+            let message = postcard::to_stdvec(&exclusive).unwrap();
+            (exclusive, message)
+        };
+        let arrives = |n: u8, message: &[u8]| {
+            assert_eq!(*postcard::from_bytes::<SharedSliceMut<u8>>(message).unwrap(), [n]);
+        };
+
+        let (exclusive, message) = serialized(1);
+        let refused = exclusive.freeze().unwrap_err();
+        assert!(matches!(refused.reason, Error::Serialized), "{refused:?}");
+        let refused = refused.handle.into_ticket().unwrap_err();
+        assert!(matches!(refused.reason, Error::Serialized), "{refused:?}");
+        let refused = SharedSlice::try_from(refused.handle).unwrap_err();
+        drop(refused);
+        arrives(1, &message);
+
+        let (exclusive, message) = serialized(2);
+        assert!(matches!(exclusive.into_token(), Err(Error::Serialized)));
+        arrives(2, &message);
+
+        let (exclusive, message) = serialized(3);
+        let mut serializer = postcard::Serializer { output: StdVec::new() };
+        assert!(catch_unwind(AssertUnwindSafe(|| exclusive.into_serialized(&mut serializer).is_ok())).is_err());
+        arrives(3, &message);
+
+        let (mut exclusive, message) = serialized(4);
+        assert!(catch_unwind(AssertUnwindSafe(|| exclusive[0] = 5)).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| exclusive == [4])).is_err());
+        assert_eq!(exclusive.counts(), Counts { handles: 1, holders: 1, in_flight: 1 });
+        drop(exclusive);
+        arrives(4, &message);
     });
 }

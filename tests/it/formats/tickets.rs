@@ -1,6 +1,6 @@
 //! Tickets made explicitly: the same however often they are sent, forwarded, claimed and taken back.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, thread};
 
 use commonage::{Counts, Error, Kind, Shared, SharedMut, SharedSlice, SharedSliceMut, Ticket};
 
@@ -151,10 +151,57 @@ fn a_ticket_that_its_issuer_drops_unsent_is_revoked() {
 
         let mut places = HashSet::new();
         for _ in 0..300 {
-            let value: SharedSliceMut<u8> = SharedMut::new(&(1, 1 << 20)).unwrap();
+            let value: SharedSliceMut<u8> = SharedMut::new(&(1, 1 << 17)).unwrap();
             places.insert(value.as_ptr() as usize);
             drop(value.into_ticket().unwrap());
         }
         assert!(places.len() < 40, "{} places for values that never lived together", places.len());
+    });
+}
+
+#[test]
+fn claims_and_revocations_at_once_have_one_winner() {
+    on_both_backings("formats::tickets::claims_and_revocations_at_once_have_one_winner", || {
+        for round in 0..300_u64 {
+            let message = {
+                let ticket = SharedSliceMut::<u64>::copy_from(&[round][..]).unwrap().into_ticket().unwrap();
+                postcard::to_stdvec(&ticket).unwrap()
+            };
+            let copy = || postcard::from_bytes::<Ticket<[u64]>>(&message).unwrap();
+            let winners = thread::scope(|scope| {
+                let rivals: Vec<_> = (0..4)
+                    .map(|rival| {
+                        scope.spawn(move || match rival % 2 {
+                            0 => copy().claim_mut().is_ok_and(|value| *value == [round]),
+                            _ => copy().revoke().unwrap(),
+                        })
+                    })
+                    .collect();
+                rivals.into_iter().filter_map(|rival| rival.join().unwrap().then_some(())).count()
+            });
+            assert_eq!(winners, 1, "round {round}");
+            assert!(matches!(copy().claim_mut(), Err(Error::AlreadyClaimed { .. })));
+        }
+        // A `Shared` that lives nowhere but in its ticket: whoever is late finds it expired, or joins whoever was not.
+        for round in 0..300_u64 {
+            let message = {
+                let ticket = SharedSlice::<u64>::copy_from(&[round][..]).unwrap().ticket().unwrap();
+                postcard::to_stdvec(&ticket).unwrap()
+            };
+            let copy = || postcard::from_bytes::<Ticket<[u64]>>(&message).unwrap();
+            thread::scope(|scope| {
+                for rival in 0..4 {
+                    scope.spawn(move || match rival {
+                        0 => drop(copy().revoke().unwrap()),
+                        _ => match copy().claim() {
+                            Ok(value) => assert_eq!(*value, [round]),
+                            Err(error) => assert!(matches!(error, Error::Expired { .. }), "{error:?}"),
+                        },
+                    });
+                }
+            });
+            assert!(matches!(copy().claim(), Err(Error::Expired { .. })));
+            assert!(!copy().revoke().unwrap());
+        }
     });
 }
