@@ -30,6 +30,8 @@
 pub mod backed;
 mod config;
 mod error;
+#[cfg(test)]
+mod forged;
 mod pool;
 mod segment;
 mod shared;

@@ -219,25 +219,36 @@ impl Draft {
     /// # Errors
     ///
     /// `Metadata` if postcard can't write it.
+    #[inline]
     pub(crate) fn new<M: Serialize>(fields: &Fields, metadata: &M, type_name: &'static str) -> Result<Self, Error> {
-        let mut bytes = [0; INLINE];
-        // Whatever goes wrong in place is tried again, and reported, with as much room as it takes.
-        let mut bytes = match postcard::to_slice(metadata, &mut bytes[HEADER..INLINE - MAC]) {
-            // At most INLINE, which fits a u8.
-            Ok(written) => Bytes::Inline { len: (SHORTEST + written.len()) as u8, bytes },
-            Err(_) => Bytes::Heap(Self::at_length(metadata, type_name)?),
+        let mut draft = Draft(Token(Bytes::Inline { bytes: [0; INLINE], len: 0 }));
+        draft.fill(fields, metadata, type_name)?;
+        Ok(draft)
+    }
+
+    fn fill<M: Serialize>(&mut self, fields: &Fields, metadata: &M, type_name: &'static str) -> Result<(), Error> {
+        let Draft(Token(bytes)) = self;
+        let written = match bytes {
+            Bytes::Inline { bytes, .. } => {
+                postcard::to_slice(metadata, &mut bytes[HEADER..INLINE - MAC]).map(|m| m.len())
+            }
+            Bytes::Heap(_) => Err(postcard::Error::SerializeBufferFull),
         };
+        match (written, &mut *bytes) {
+            // At most INLINE, which fits a u8.
+            (Ok(written), Bytes::Inline { len, .. }) => *len = (SHORTEST + written) as u8,
+            // Whatever goes wrong in place is tried again, and reported, with as much room as it takes.
+            _ => *bytes = Bytes::Heap(Self::at_length(metadata, type_name)?),
+        }
         let slice = bytes.as_mut_slice();
         let Ok(length) = u32::try_from(slice.len()) else {
-            return Err(Error::Metadata {
-                type_name,
-                reason: format!("{} bytes are too many for a token", slice.len()),
-            });
+            let reason = format!("{} bytes are too many for a token", slice.len());
+            return Err(Error::Metadata { type_name, reason });
         };
         if let Some(header) = slice.first_chunk_mut() {
             fields.write(header, length);
         }
-        Ok(Draft(Token(bytes)))
+        Ok(())
     }
 
     #[cold]
@@ -447,8 +458,7 @@ pub(crate) fn claim<T: ShmemBacked + ?Sized>(bytes: &[u8], kind: Kind) -> Result
     let token = token.verify(source.secret())?;
     let metadata = token.metadata::<T>()?;
     let Fields { issued, start, len, .. } = *token.fields();
-    let part = source.claim(issued, kind, start, len)?;
-    check::<T>(&part, &metadata)?;
+    let part = source.claim(issued, kind, start, len, |part| check::<T>(part, &metadata))?;
     Ok((part, metadata))
 }
 

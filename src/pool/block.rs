@@ -95,14 +95,22 @@ impl Drop for Intent<'_> {
     }
 }
 
-pub(crate) fn set_hold_bit(at: &Attachment, block: u32) {
+fn set_hold_bit(at: &Attachment, block: u32) {
     let (word, bit) = at.control.hold_bit(at.slot, block);
     word.fetch_or(bit, Ordering::SeqCst);
 }
 
-pub(crate) fn clear_hold_bit(at: &Attachment, block: u32) {
+/// The bit step of taking a hold on a block that lives.
+pub(crate) fn begin_hold(at: &Attachment, block: u32) {
+    set_hold_bit(at, block);
+    owner::mark_held(at, block);
+}
+
+/// The bit step of giving a hold.
+pub(crate) fn end_hold(at: &Attachment, block: u32) {
     let (word, bit) = at.control.hold_bit(at.slot, block);
     word.fetch_and(!bit, Ordering::SeqCst);
+    owner::mark_unheld(at, block);
 }
 
 /// What a refused change of the word means to the caller.
@@ -189,7 +197,7 @@ impl Drop for Hold {
             }
             held.hold = Weak::new();
             let _intent = Intent::on(&at, self.block);
-            clear_hold_bit(&at, self.block);
+            end_hold(&at, self.block);
             match change(&at.control.block(self.block).word, |word| word.changed(0, -1)) {
                 Ok(word) if word.is_zero() => give_back(&at, self.block),
                 // A word that can't go down was changed against the protocol: the block is left alone.

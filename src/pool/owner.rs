@@ -52,18 +52,24 @@ pub(crate) struct Vacant {
     pub(crate) fresh: bool,
 }
 
-/// The owner's record of each block of one segment: `offset ÷ 128 : 48 | class : 8 | allocated : 8`.
+/// The owner's record of each block of one segment: `offset ÷ 128 : 48 | class : 8 | held : 1 | allocated : 1`.
 ///
-/// | allocated | the block is | to 1 by | to 0 by |
-/// |---|---|---|---|
-/// | 0 | vacant, or in the hands of `allocate` | `mark_allocated`, last step of allocating | |
-/// | 1 | a value's | | the one compare-and-swap in `release`, whoever makes it |
+/// | held | allocated | the block is |
+/// |---|---|---|
+/// | 0 | 0 | vacant, or in the hands of `allocate` |
+/// | 1 | 1 | a value's, and this process has a hold on it |
+/// | 0 | 1 | a value's, in other processes or on its way |
+///
+/// `mark_allocated` sets both, as the last step of allocating. `held` is set and cleared with this process's hold bit,
+/// under the stripe lock; unlike that bit it can't be changed by a peer. `allocated` is cleared by the one
+/// compare-and-swap in `release`, whoever makes it, and never while the block is held.
 pub(crate) struct Owned {
     index: usize,
     records: Box<[AtomicU64]>,
 }
 
 const ALLOCATED: u64 = 1;
+const HELD: u64 = 2;
 
 impl Owned {
     fn new(index: usize, blocks: u32) -> Self {
@@ -77,21 +83,39 @@ impl Owned {
     }
 }
 
-/// The last step of allocating: from now on the block can be released.
+fn record(at: &Attachment, block: u32) -> Option<&AtomicU64> {
+    at.owned.as_ref()?.records.get(block as usize)
+}
+
+/// The last step of allocating: from now on the block can be released, once it is not held.
 pub(crate) fn mark_allocated(at: &Attachment, block: u32) {
-    if let Some(owned) = &at.owned {
-        owned.records[block as usize].fetch_or(ALLOCATED, Ordering::Release);
+    if let Some(record) = record(at, block) {
+        // A store will do: nobody else changes the record of a vacant block.
+        record.store(record.load(Ordering::Relaxed) | ALLOCATED | HELD, Ordering::Release);
     }
 }
 
-/// The block's word is 0/0: makes it vacant and counts it down, unless somebody else has.
-pub(crate) fn release(at: &Attachment, block: u32) -> Option<Vacant> {
-    let record = at.owned.as_ref()?.records.get(block as usize)?;
-    // AcqRel: whoever turns the bit has the block, and sees what was stored about it.
-    let before = record.fetch_and(!ALLOCATED, Ordering::AcqRel);
-    if before & ALLOCATED == 0 {
-        return None;
+/// This process has a hold on the block again.
+pub(crate) fn mark_held(at: &Attachment, block: u32) {
+    if let Some(record) = record(at, block) {
+        record.fetch_or(HELD, Ordering::AcqRel);
     }
+}
+
+/// This process has no hold on the block any more; before the word says so.
+pub(crate) fn mark_unheld(at: &Attachment, block: u32) {
+    if let Some(record) = record(at, block) {
+        // A store will do: nobody else changes the record of a block that is held.
+        record.store(record.load(Ordering::Relaxed) & !HELD, Ordering::Release);
+    }
+}
+
+/// The block's word is 0/0: makes it vacant and counts it down, unless it is held here or somebody else has.
+pub(crate) fn release(at: &Attachment, block: u32) -> Option<Vacant> {
+    let record = record(at, block)?;
+    // AcqRel: whoever clears the bit has the block, and sees what was stored about it.
+    let clear = |record: u64| (record & (ALLOCATED | HELD) == ALLOCATED).then_some(record & !ALLOCATED);
+    let before = record.fetch_update(Ordering::AcqRel, Ordering::Acquire, clear).ok()?;
     at.control.live().fetch_sub(1, Ordering::SeqCst);
     let offset = (before >> 16) as usize * BLOCK_ALIGN;
     Some(Vacant { block, offset, class: (before >> 8) as u8, fresh: false })
@@ -358,7 +382,7 @@ impl Pool {
         let Some(mut own) = self.segments[index].take() else { return };
         own.punch_holes();
         own.at.control.set_state(State::Retired);
-        own.at.segment.remove_name();
+        own.at.remove_name();
         peers::remove(own.at.id());
     }
 

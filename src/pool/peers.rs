@@ -185,6 +185,15 @@ impl Attachment {
         !others && !self.tickets().any(|(_, state)| matches!(state, TicketState::Held | TicketState::Armed))
     }
 
+    /// Removes the segment's name, where it has one.
+    pub(crate) fn remove_name(&self) {
+        let owner = self.control.owner_slot();
+        let known = owner < self.control.layout.participants;
+        let identity = if known { self.control.slot(owner).identity.load(Ordering::Acquire) } else { 0 };
+        self.segment.remove_name();
+        self.segment.bury_owner(identity);
+    }
+
     /// Frees this process's slot. Its bitmap and intents are zero: it holds nothing.
     fn leave(&self) {
         self.control.slot(self.slot).identity.store(0, Ordering::Relaxed);
@@ -198,7 +207,7 @@ impl Drop for Attachment {
     /// The last `Hold` here is gone: nothing is held. (Own segments are dropped when they are retired.)
     fn drop(&mut self) {
         if self.owned.is_none() && self.owner_is_done() && self.nobody_needs_the_name() {
-            self.segment.remove_name();
+            self.remove_name();
         }
         if !self.has_departed() {
             self.leave();
@@ -287,7 +296,7 @@ extern "C" fn exit() {
         }
         let last = attachment.owned.is_some() || attachment.owner_is_done();
         if last && attachment.nobody_needs_the_name() {
-            attachment.segment.remove_name();
+            attachment.remove_name();
         }
         if attachment.owned.is_none() {
             attachment.depart_if_idle();

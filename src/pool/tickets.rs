@@ -9,11 +9,11 @@ use crate::{
     Config, Error, Kind,
     pool::{
         Secret,
-        block::{Extent, Hold, Intent, Part, clear_hold_bit, give_back, refused, set_hold_bit},
+        block::{Extent, Hold, Intent, Part, begin_hold, end_hold, give_back, refused},
         layout::{TicketRow, change, swap_ticket},
         owner,
         peers::{self, Attachment, Held},
-        word::{EPOCH_MASK, TicketState, TicketWord},
+        word::{EPOCH_MASK, TicketState, TicketWord, Word},
     },
     segment::Locator,
     sys,
@@ -84,6 +84,7 @@ fn issue(
     hold: &Hold,
     kind: Kind,
     start: Start,
+    reserve: impl FnOnce(&Attachment) -> Result<(u32, TicketWord), Error>,
     counted: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Issued, Error> {
     if peers::exiting() {
@@ -107,7 +108,7 @@ fn issue(
     Ok(Issued { block: hold.block, ticket, serial, epoch: word.epoch() })
 }
 
-/// The ticket's row, if its word is this ticket's and says held or armed.
+/// The ticket's row, if it is this ticket's and says held or armed.
 fn find(at: &Attachment, issued: Issued) -> Option<(&TicketRow, TicketWord, TicketState)> {
     if issued.ticket >= at.control.tickets_backed() {
         return None;
@@ -116,7 +117,9 @@ fn find(at: &Attachment, issued: Issued) -> Option<(&TicketRow, TicketWord, Tick
     // Acquire: with the release of the publishing store.
     let word = TicketWord(row.word.load(Ordering::Acquire));
     let state = word.state()?;
-    let this = word.epoch() == issued.epoch && row.block.load(Ordering::Relaxed) & !EXCLUSIVE == issued.block;
+    let this = word.epoch() == issued.epoch
+        && row.block.load(Ordering::Relaxed) & !EXCLUSIVE == issued.block
+        && row.serial.load(Ordering::Relaxed) == issued.serial;
     (this && matches!(state, TicketState::Held | TicketState::Armed)).then_some((row, word, state))
 }
 
@@ -154,7 +157,7 @@ impl Part {
         let _stripe = at.stripe(hold.block);
         let _intent = Intent::on(at, hold.block);
         let word = &at.control.block(hold.block).word;
-        issue(at, hold, kind, start, || {
+        issue(at, hold, kind, start, reserve, || {
             change(word, |word| word.changed(1, 0)).map(drop).map_err(|refusal| refused(at, hold.block, refusal))
         })
     }
@@ -166,19 +169,27 @@ impl Part {
     ///
     /// As [`issue`](Self::issue); the part is given back.
     pub(crate) fn into_issued(self, kind: Kind) -> Result<Issued, (Part, Error)> {
+        self.hand_over_to(kind, reserve)
+    }
+
+    fn hand_over_to(
+        self,
+        kind: Kind,
+        reserve: impl FnOnce(&Attachment) -> Result<(u32, TicketWord), Error>,
+    ) -> Result<Issued, (Part, Error)> {
         let (hold, at) = (self.hold(), self.hold().at());
         let mut stripe = at.stripe(hold.block);
         let intent = Intent::on(at, hold.block);
         let last = self.alone_here(stripe.held(hold.block).count);
         let word = &at.control.block(hold.block).word;
-        let issued = issue(at, hold, kind, Start::Armed, || {
+        let issued = issue(at, hold, kind, Start::Armed, reserve, || {
             if last {
-                clear_hold_bit(at, hold.block);
+                end_hold(at, hold.block);
             }
             let changed = change(word, |word| word.changed(1, if last { -1 } else { 0 }));
             changed.map(drop).map_err(|refusal| {
                 if last {
-                    set_hold_bit(at, hold.block);
+                    begin_hold(at, hold.block);
                 }
                 refused(at, hold.block, refusal)
             })
@@ -190,6 +201,24 @@ impl Part {
         drop(intent);
         drop(stripe);
         issued.map_err(|error| (self, error))
+    }
+
+    /// A claim that has taken the ticket finds that it can't use the value: the ticket is as it was before, unless
+    /// somebody has reserved it since. An issue, but for the epoch: the token names the ticket again.
+    fn unclaim(self, issued: Issued, kind: Kind) {
+        let again = |at: &Attachment| {
+            let row = at.control.ticket(issued.ticket);
+            let word = TicketWord(row.word.load(Ordering::Acquire));
+            let mine = TicketWord::new(issued.epoch, at.slot, TicketState::Reserved);
+            let free = word.state() == Some(TicketState::Free) && word.epoch() == issued.epoch;
+            if free && swap_ticket(row, word, mine) {
+                Ok((issued.ticket, mine))
+            } else {
+                Err(Error::AlreadyClaimed { segment: at.id(), ticket: issued.ticket })
+            }
+        };
+        // If it can't be, the part is dropped here.
+        let _ = self.hand_over_to(kind, again);
     }
 
     /// Takes back a ticket of this block that nobody has claimed, held or armed; false if it is gone.
@@ -204,7 +233,7 @@ impl Part {
         let intent = Intent::on(at, hold.block);
         let Some((row, word, TicketState::Held)) = find(at, issued) else { return };
         if self.alone_here(stripe.held(hold.block).count) {
-            clear_hold_bit(at, hold.block);
+            end_hold(at, hold.block);
             // The held ticket is in flight, so this does not reach 0/0.
             if change(&at.control.block(hold.block).word, |word| word.changed(0, -1)).is_ok() {
                 *stripe.held(hold.block) = Held { count: 0, hold: Weak::new() };
@@ -247,49 +276,80 @@ impl Source {
     }
 
     /// Takes the ticket, waiting while it is held; a `Shared`'s that is gone joins. The part is `start..start + len` of
-    /// the block. Nothing is taken by a claim that fails.
+    /// the block, and `check` says whether it can be used. Nothing is taken by a claim that fails.
     ///
     /// # Errors
     ///
-    /// `StillHeld`, `AlreadyClaimed`, `Expired`, `Corrupt`, `Range`, `CountLimit`, `Exiting`, `Os`.
-    pub(crate) fn claim(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Part, Error> {
+    /// `StillHeld`, `AlreadyClaimed`, `Expired`, `WrongKind`, `Corrupt`, `Range`, `CountLimit`, `Exiting`, `Os`, and those
+    /// of `check`.
+    pub(crate) fn claim(
+        &self,
+        issued: Issued,
+        kind: Kind,
+        start: usize,
+        len: usize,
+        check: impl FnOnce(&Part) -> Result<(), Error>,
+    ) -> Result<Part, Error> {
         let at = &self.0;
-        if kind == Kind::SharedMut {
-            at.segment.make_writable()?;
-        }
         let mut wait: Option<Wait> = None;
-        let hold = loop {
+        let (hold, by_ticket) = loop {
             let Some((row, word, state)) = find(at, issued) else {
-                break self.without_ticket(issued, kind, start, len)?;
+                break (self.without_ticket(issued, kind, start, len)?, false);
             };
             let own = word.issuer() == at.slot;
             if state == TicketState::Armed || (!own && at.is_dead(word.issuer())) {
-                match self.take(issued, row, word, start, len)? {
-                    Some(hold) => break hold,
+                match self.take(issued, kind, (row, word), start, len)? {
+                    Some(hold) => break (hold, true),
                     None => continue,
                 }
             }
             wait.get_or_insert_with(|| Wait::new(own)).once(at, row, word, issued)?;
         };
-        Ok(Part::whole(hold).narrow(start, len))
+        let whole = Part::whole(hold);
+        // A hold that was here already has its own copy of the length.
+        if !start.checked_add(len).is_some_and(|end| end <= whole.len()) {
+            return Err(Error::Range { start, end: start.saturating_add(len), length: whole.len() });
+        }
+        let part = whole.narrow(start, len);
+        match check(&part) {
+            Ok(()) => Ok(part),
+            Err(error) => {
+                if by_ticket {
+                    part.unclaim(issued, kind);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Ticket → word → bit; `None` if the ticket is not as `word` any more.
     fn take(
         &self,
         issued: Issued,
-        row: &TicketRow,
-        word: TicketWord,
+        kind: Kind,
+        (row, word): (&TicketRow, TicketWord),
         start: usize,
         len: usize,
     ) -> Result<Option<Arc<Hold>>, Error> {
         let at = &self.0;
         let extent = self.extent(issued, start, len)?;
+        let header = at.control.block(issued.block);
+        // Neither kind nor serial of the block changes while the ticket is in flight.
+        let exclusive = Word(header.word.load(Ordering::Acquire)).exclusive();
+        if exclusive != (kind == Kind::SharedMut) {
+            let found = if exclusive { Kind::SharedMut } else { Kind::Shared };
+            return Err(Error::WrongKind { expected: kind, found });
+        }
+        if header.serial.load(Ordering::Acquire) != issued.serial {
+            return Err(Error::Expired { segment: at.id(), block: issued.block });
+        }
+        if exclusive {
+            at.segment.make_writable()?;
+        }
         let mut stripe = at.stripe(issued.block);
         if at.has_departed() {
             return Err(Error::Exiting);
         }
-        let header = &at.control.block(issued.block);
         let here = stripe.held(issued.block).count > 0;
         let intent = Intent::on(at, issued.block);
         if !swap_ticket(row, word, word.with(TicketState::Free)) {
@@ -304,7 +364,7 @@ impl Source {
             }
         }
         if !here {
-            set_hold_bit(at, issued.block);
+            begin_hold(at, issued.block);
         }
         let hold = self.hold(stripe.held(issued.block), issued, extent);
         drop(intent);
@@ -346,7 +406,7 @@ impl Source {
             return Err(expired());
         }
         if by == 1 {
-            set_hold_bit(at, issued.block);
+            begin_hold(at, issued.block);
         }
         Ok(self.hold(stripe.held(issued.block), issued, extent))
     }

@@ -9,7 +9,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::PathBuf,
     ptr,
     sync::{
@@ -109,6 +109,19 @@ pub(super) fn liveness(number: u64) -> Liveness {
         Ok(()) => Liveness::Dead,
         Err(TryLockError::WouldBlock) => Liveness::Alive,
         Err(TryLockError::Error(_)) => Liveness::Unknown,
+    }
+}
+
+/// Removes the identity file of a dead process if nothing that it lists is left.
+pub(super) fn bury(number: u64) {
+    let Ok(mut file) = sys::open_private(&path(number)) else { return };
+    // This process's own is locked, too.
+    if file.try_lock().is_err() {
+        return;
+    }
+    let mut names = String::new();
+    if file.read_to_string(&mut names).is_ok() && names.lines().all(named::is_gone) {
+        let _ = fs::remove_file(path(number));
     }
 }
 

@@ -316,6 +316,14 @@ impl Segment {
         }
     }
 
+    /// After the name has been removed: if the process that made the segment, under the identity `owner`, is dead and
+    /// has left nothing else, its identity file goes too.
+    pub(crate) fn bury_owner(&self, owner: u64) {
+        if matches!(self.mapping, Mapping::Named(_)) && self.is_ours() {
+            identity::bury(owner);
+        }
+    }
+
     fn is_ours(&self) -> bool {
         self.pid == sys::process_id()
     }

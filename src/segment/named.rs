@@ -92,6 +92,11 @@ pub(super) fn attach(locator: &Locator, check: Check<'_>) -> Result<Mapped, Erro
     mapped_as(locator.id, object, mapping, sizes, len)
 }
 
+/// Whether nothing has this name, which stands in an identity file.
+pub(super) fn is_gone(name: &str) -> bool {
+    matches!(Object::open_named(name), Err(Refusal::Absent))
+}
+
 fn mapped_as(id: SegmentId, object: Object, mapping: Shmem, sizes: Sizes, len: usize) -> Result<Mapped, Error> {
     match NonNull::new(mapping.as_ptr()) {
         Some(base) if mapping.len() >= len => {
