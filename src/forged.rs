@@ -12,7 +12,7 @@ use std::{
     os::{
         fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
         unix::{
-            fs::{PermissionsExt, symlink},
+            fs::{MetadataExt, PermissionsExt, symlink},
             net::UnixStream,
             process::CommandExt,
         },
@@ -193,10 +193,11 @@ fn remove_what_the_dead_left() {
     for path in fs::read_dir("/dev/shm").into_iter().flatten().flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(file) = name.starts_with("commonage-id-").then(|| File::open(&path).ok()).flatten() else { continue };
-        if file.try_lock().is_err() {
+        // One that its process has removed from view, before it let go of it, lists nothing that is a dead one's.
+        if file.try_lock().is_err() || file.metadata().map_or(0, |metadata| metadata.nlink()) == 0 {
             continue;
         }
-        for segment in fs::read_to_string(&path).unwrap_or_default().lines() {
+        for segment in std::io::read_to_string(&file).unwrap_or_default().lines() {
             let _ = fs::remove_file(format!("/dev/shm/{}", segment.trim_start_matches('/')));
         }
         let _ = fs::remove_file(&path);
@@ -433,11 +434,13 @@ fn a_process_that_may_not_be_looked_into_is_unreachable() {
         }
         None => {
             let mut hidden = child(&this_program(), test, "hide").stdin(Stdio::piped()).spawn().unwrap();
-            let lines = BufReader::new(hidden.stdout.take().unwrap()).lines().map_while(Result::ok);
-            let tokens = { lines }.find_map(|line| line.strip_prefix('@').map(str::to_owned)).unwrap();
+            // Kept until it has ended: it goes on writing.
+            let mut lines = BufReader::new(hidden.stdout.take().unwrap()).lines().map_while(Result::ok);
+            let tokens = lines.find_map(|line| line.strip_prefix('@').map(str::to_owned)).unwrap();
             tokens.split(' ').for_each(unreachable_by);
             drop(hidden.stdin.take());
             ended("hidden", hidden);
+            drop(lines);
         }
         Some(other) => panic!("no role {other}"),
     }
@@ -826,6 +829,37 @@ fn a_bool_that_is_two_and_a_char_that_is_none() {
         let token = said_to_be::<[char], _>(Kind::Shared, &bad.to_ne_bytes(), &1usize);
         let error = SharedSlice::<char>::from_token(&token.text()).unwrap_err();
         assert!(matches!(error, Error::Content { .. }), "{bad:x}: {error:?}");
+    }
+}
+
+#[test]
+fn a_value_refused_for_its_content_can_still_be_claimed_as_what_it_is() {
+    for kind in KINDS {
+        let text = match kind {
+            Kind::Shared => SharedSlice::<u8>::copy_from(&[2, 0xff][..]).unwrap().into_token().unwrap(),
+            Kind::SharedMut => SharedSliceMut::<u8>::copy_from(&[2, 0xff][..]).unwrap().into_token().unwrap(),
+        };
+        let (fields, secret) = taken_apart(&text);
+        let bools = forge(&Fields { fingerprint: <[bool]>::fingerprint(), ..fields }, &2usize, &secret);
+        let letters = forge(&Fields { fingerprint: str::fingerprint(), ..fields }, &2usize, &secret);
+        let errors = match kind {
+            Kind::Shared => [
+                refusal("bools", SharedSlice::<bool>::from_token, &bools),
+                refusal("text", SharedStr::from_token, &letters),
+            ],
+            Kind::SharedMut => [
+                refusal("bools", SharedSliceMut::<bool>::from_token, &bools),
+                refusal("text", SharedMut::<str>::from_token, &letters),
+            ],
+        };
+        assert!(errors.iter().all(|error| matches!(error, Error::Content { .. })), "{errors:?}");
+        match kind {
+            Kind::Shared => {
+                let value = SharedSlice::<u8>::from_token(&text).unwrap();
+                assert_eq!((&value[..], value.counts().in_flight), (&[2, 0xff][..], 0));
+            }
+            Kind::SharedMut => assert_eq!(*SharedSliceMut::<u8>::from_token(&text).unwrap(), [2, 0xff]),
+        }
     }
 }
 

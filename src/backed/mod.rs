@@ -93,7 +93,6 @@ pub use value::Value;
 #[cfg(feature = "ndarray")]
 pub use self::ndarray::{SharedArray, SharedArrayMut};
 #[cfg(feature = "ndarray")]
-#[allow(unused_imports)] // by the wrappers
 pub(crate) use self::ndarray::{narrow_axis, required_memory_of, standard_metadata, write_array};
 
 /// A type whose values can live in shared memory, wrapped in a [`Shared`](crate::Shared) or a
@@ -243,7 +242,6 @@ impl CheckError {
     }
 
     /// The error of a claim as a `T`.
-    #[allow(dead_code)] // by the wrappers
     pub(crate) fn into_error<T: ?Sized>(self) -> Error {
         let (type_name, reason) = (type_name::<T>(), self.reason);
         match self.fault {

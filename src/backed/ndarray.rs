@@ -92,7 +92,6 @@ fn bytes_of<A>(count: Option<usize>) -> usize {
 }
 
 /// The metadata of an array in C order with shape `dim`, as [`ShmemBacked::new`] makes it.
-#[allow(dead_code)] // by the wrappers
 pub(crate) fn standard_metadata<D: Dimension>(dim: &D) -> Layout {
     let shape = dim.as_array_view().to_vec();
     let strides = contiguous_strides(&shape, Order::C);
@@ -100,7 +99,6 @@ pub(crate) fn standard_metadata<D: Dimension>(dim: &D) -> Layout {
 }
 
 /// The number of bytes that a copy of `src` (an array or a view, in any order) needs.
-#[allow(dead_code)] // by the wrappers
 pub(crate) fn required_memory_of<A: NoUninit, D: Dimension>(src: &ArrayRef<A, D>) -> usize {
     bytes_of::<A>(Some(src.len()))
 }
@@ -133,7 +131,6 @@ pub(crate) fn write_array<A: NoUninit, D: Dimension>(data: &mut [u8], src: &Arra
 /// axis hold elements of other parts too: parts of different ranges may overlap, their elements don't.
 ///
 /// `None` if there is no such axis or the range is not within its length. `layout` must have passed `check`.
-#[allow(dead_code)] // by the wrappers
 pub(crate) fn narrow_axis<A>(
     (shape, strides): &Layout,
     axis: usize,

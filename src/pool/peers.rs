@@ -6,6 +6,7 @@
 use std::{
     array,
     collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -215,7 +216,27 @@ impl Drop for Attachment {
     }
 }
 
-static TABLE: RwLock<Option<HashMap<u64, Arc<Attachment>>>> = RwLock::new(None);
+/// A segment's id is random: it is its own hash.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id;
+    }
+}
+
+type Table = HashMap<u64, Arc<Attachment>, BuildHasherDefault<IdHasher>>;
+
+static TABLE: RwLock<Option<Table>> = RwLock::new(None);
 static ATTACHING: Mutex<()> = Mutex::new(());
 static EXITING: AtomicBool = AtomicBool::new(false);
 

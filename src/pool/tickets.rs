@@ -307,7 +307,7 @@ impl Source {
         };
         let whole = Part::whole(hold);
         // A hold that was here already has its own copy of the length.
-        if !start.checked_add(len).is_some_and(|end| end <= whole.len()) {
+        if start.checked_add(len).is_none_or(|end| end > whole.len()) {
             return Err(Error::Range { start, end: start.saturating_add(len), length: whole.len() });
         }
         let part = whole.narrow(start, len);

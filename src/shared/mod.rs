@@ -48,7 +48,8 @@ pub type SharedStr = Shared<str>;
 /// [`deserialize`](Deserialize::deserialize), in whatever process that happens. A second claim of the same bytes gives one
 /// more handle as long as there is any, so nobody takes anything from anybody; bytes that are never claimed keep the value
 /// alive as long as the process that issued the ticket lives. Whoever wants to take a ticket back uses
-/// [`ticket`](Self::ticket). A serializer that fails leaves no ticket behind.
+/// [`ticket`](Self::ticket). A serializer that fails on the token leaves no ticket behind; of one that fails on what
+/// comes after it, the handle does not hear.
 ///
 /// What is emitted is one opaque token: bytes in binary formats, text in human-readable ones. It can't be part of what
 /// serde buffers: `#[serde(flatten)]` and `#[serde(untagged)]` are not supported, because they look at the

@@ -3,27 +3,23 @@
 // A value's bytes become its view here; who may write them is what the two wrappers are about.
 #![allow(unsafe_code)]
 
-use std::{
-    fmt,
-    marker::PhantomData,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
-};
+use std::{fmt, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use crate::{
     Counts, Error, Kind, Refused, Shared, ShmemBacked, ShmemView, ShmemViewMut, Ticket,
-    pool::{Issued, Part, Start},
+    pool::Part,
     shared::{debug, into_serialized, into_token, make, or_panic},
     wire::{self, Draft},
 };
 
 #[cfg(feature = "ndarray")]
 mod arrays;
+mod exclusive;
 mod slices;
+
+use exclusive::Exclusive;
 
 /// A writable slice in shared memory.
 pub type SharedSliceMut<T> = SharedMut<[T]>;
@@ -75,114 +71,6 @@ where
     metadata: T::MetaData,
     /// Like a `Box`, it gives out `&T`s and `&mut T`s (as views), never both.
     of: PhantomData<Box<T>>,
-}
-
-/// The handle without its type, and what has become of it.
-struct Exclusive {
-    /// INVARIANT: of an exclusive block, and the only one that has its range; `None` once another takes its place.
-    part: Option<Part>,
-    /// `LIVE` → `ISSUED` → `EMITTED`, never back. Relaxed: it orders nothing. Until the handle is dropped no receiver gets
-    /// at the bytes, so a look that races with a serialization is as good as one before it; and a drop is alone.
-    state: AtomicU8,
-    /// The held ticket, from `ISSUED` on.
-    issued: Mutex<Option<Issued>>,
-}
-
-const LIVE: u8 = 0;
-/// There is a ticket.
-const ISSUED: u8 = 1;
-/// Its token has left at least once.
-const EMITTED: u8 = 2;
-
-impl Exclusive {
-    fn new(part: Part) -> Self {
-        Exclusive { part: Some(part), state: AtomicU8::new(LIVE), issued: Mutex::new(None) }
-    }
-
-    #[inline]
-    fn part(&self) -> &Part {
-        match &self.part {
-            Some(part) => part,
-            None => unreachable!("a handle without its part is not given out"),
-        }
-    }
-
-    #[inline]
-    fn is_live(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == LIVE
-    }
-
-    /// For methods that have no error to return.
-    #[inline]
-    #[track_caller]
-    fn assert_live(&self) {
-        if !self.is_live() {
-            serialized();
-        }
-    }
-
-    /// The bytes, to read.
-    #[inline]
-    #[track_caller]
-    fn bytes(&self) -> &[u8] {
-        self.assert_live();
-        // SAFETY: the part has its range alone, and this borrow of it allows no write; a process that claims the ticket
-        // gets the bytes only after the handle's drop.
-        unsafe { self.part().bytes() }
-    }
-
-    /// The bytes, to write.
-    #[inline]
-    #[track_caller]
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        self.assert_live();
-        match &mut self.part {
-            // SAFETY: the block is exclusive, the part has its range alone and is borrowed, and the data area was made
-            // writable by allocate, claim or thaw.
-            Some(part) => unsafe { part.bytes_mut() },
-            None => unreachable!("a handle without its part is not given out"),
-        }
-    }
-
-    /// The held ticket; issued at the first call.
-    fn issue(&self) -> Result<Issued, Error> {
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(issued) = *issued {
-            return Ok(issued);
-        }
-        let new = self.part().issue(Kind::SharedMut, Start::Held)?;
-        *issued = Some(new);
-        // Before any emission: that needs the ticket, which the lock still covers.
-        self.state.store(ISSUED, Ordering::Relaxed);
-        Ok(new)
-    }
-
-    fn emitted(&self) {
-        self.state.store(EMITTED, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Exclusive {
-    fn drop(&mut self) {
-        let Some(part) = self.part.take() else { return };
-        if *self.state.get_mut() == LIVE {
-            return;
-        }
-        let emitted = *self.state.get_mut() == EMITTED;
-        match *self.issued.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            Some(issued) if emitted => part.arm(issued),
-            Some(issued) => {
-                part.revoke(issued);
-            }
-            None => {}
-        }
-    }
-}
-
-#[cold]
-#[track_caller]
-fn serialized() -> ! {
-    panic!("{}", Error::Serialized)
 }
 
 impl<T> SharedMut<T>
@@ -425,11 +313,8 @@ where
 
     /// Takes the handle apart. It must be live: its ticket is forgotten.
     fn into_parts(self) -> (Part, T::MetaData) {
-        let SharedMut { mut hold, metadata, .. } = self;
-        match hold.part.take() {
-            Some(part) => (part, metadata),
-            None => unreachable!("a handle without its part is not given out"),
-        }
+        let SharedMut { hold, metadata, .. } = self;
+        (hold.into_part(), metadata)
     }
 }
 

@@ -245,8 +245,12 @@ fn metadata_that_lead_out_of_the_data_are_an_error_at_the_claim() {
             unsafe {
                 *shared.metadata_mut() = layout.clone();
             }
-            let error = SharedArrayMut::<u32, Ix2>::from_token(&shared.into_token().unwrap()).unwrap_err();
-            assert!(matches!(error, Error::Metadata { .. }), "{layout:?}: {error:?}");
+            let ticket = shared.into_ticket().unwrap();
+            for claim in 1..=2 {
+                let error = ticket.claim_mut().unwrap_err();
+                assert!(matches!(error, Error::Metadata { .. }), "{layout:?}, claim {claim}: {error:?}");
+            }
+            assert!(ticket.revoke().unwrap(), "a claim that fails takes nothing");
         }
     });
 }

@@ -1,8 +1,7 @@
-//! The token: what travels.
+//! The codec of the token.
 //!
-//! A token is the same bytes whatever carries it; human-readable formats, argv and the environment get them as URL-safe
-//! base64 without padding. Numbers are little-endian and have fixed widths, so that only the metadata decides how long a
-//! token is: a token that is only measured is as long as the one that is sent.
+//! Numbers are little-endian and have fixed widths, so that only the metadata decides how long a token is: one that is only
+//! measured is as long as the one that is sent.
 //!
 //! ```text
 //! offset size
@@ -23,19 +22,16 @@
 //!     82    m  metadata, in postcard
 //!   82+m    8  MAC: SipHash-1-3, keyed by the segment's secret, of everything before
 //! ```
-//!
-//! The way of the bytes is [`Draft`] → [`Token`] at the sender, [`Unverified`] → [`Verified`] at the receiver: nobody holds
-//! metadata that have not been under the MAC.
 
-use std::{any::type_name, fmt, marker::PhantomData};
+use std::any::type_name;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserializer, Serialize, Serializer, de};
+use serde::{Serialize, Serializer};
 use siphasher::sip::SipHasher13;
 
 use crate::{
     Backing, Error, Kind, SegmentId, ShmemBacked, TokenFault,
-    pool::{Issued, Part, Secret, Source},
+    pool::{Issued, Part, Secret},
     segment::{Door, Locator},
 };
 
@@ -66,7 +62,7 @@ const MAC: usize = 8;
 /// No token is shorter.
 const SHORTEST: usize = HEADER + MAC;
 /// Tokens of at most this many bytes need no allocation: those of slices, strings, and arrays of up to six axes.
-const INLINE: usize = 192;
+pub(super) const INLINE: usize = 192;
 
 const _: () = assert!(HEADER == 82 && SHORTEST == 90);
 
@@ -435,146 +431,33 @@ impl Verified<'_> {
     }
 }
 
-/// Claims what a token is for. A claim that fails before the ticket is taken leaves it to be claimed by whoever can.
-///
-/// # Errors
-///
-/// `NotAToken`, `WrongKind`, `WrongType`, those of finding the segment, `Altered`, `Metadata`, those of taking the
-/// ticket, `Metadata` or `Content` if the value does not pass its type's check.
-pub(crate) fn claim<T: ShmemBacked + ?Sized>(bytes: &[u8], kind: Kind) -> Result<(Part, T::MetaData), Error> {
-    let token = Unverified::parse(bytes)?;
-    if token.fields.kind != kind {
-        return Err(Error::WrongKind { expected: kind, found: token.fields.kind });
+/// Some fields.
+#[cfg(test)]
+pub(super) fn fields_for_tests() -> Fields {
+    Fields {
+        kind: Kind::Shared,
+        locator: Locator {
+            id: SegmentId(0x0123_4567_89ab_cdef),
+            backing: Backing::Anonymous,
+            sender: Door { pid: 4711, fd: 5 },
+            owner: Door { pid: 4712, fd: 6 },
+        },
+        issued: Issued { block: 7, ticket: 8, serial: 9, epoch: 10 },
+        start: 128,
+        len: 4096,
+        fingerprint: 0xfeed_beef,
     }
-    let fingerprint = T::fingerprint();
-    if token.fields.fingerprint != fingerprint {
-        return Err(Error::WrongType {
-            expected: type_name::<T>(),
-            expected_fingerprint: fingerprint,
-            found_fingerprint: token.fields.fingerprint,
-        });
-    }
-    let source = Source::find(&token.fields.locator)?;
-    let token = token.verify(source.secret())?;
-    let metadata = token.metadata::<T>()?;
-    let Fields { issued, start, len, .. } = *token.fields();
-    let part = source.claim(issued, kind, start, len, |part| check::<T>(part, &metadata))?;
-    Ok((part, metadata))
-}
-
-/// The type's own check of what has been claimed; a value that does not pass is given back.
-#[allow(unsafe_code)] // One look at the bytes before there is a handle to look through.
-#[inline]
-fn check<T: ShmemBacked + ?Sized>(part: &Part, metadata: &T::MetaData) -> Result<(), Error> {
-    // SAFETY: the part has just been claimed: it is a `Shared`'s, which nobody writes, or a `SharedMut`'s, which nobody
-    // else has.
-    let data = unsafe { part.bytes() };
-    T::check(data, metadata).map_err(|error| error.into_error::<T>())
-}
-
-/// Takes back the ticket of a token, if nobody has claimed it: then true.
-///
-/// # Errors
-///
-/// `NotAToken`, those of finding the segment, `Altered`.
-pub(crate) fn revoke(bytes: &[u8]) -> Result<bool, Error> {
-    let token = Unverified::parse(bytes)?;
-    let source = Source::find(&token.fields.locator)?;
-    let token = token.verify(source.secret())?;
-    Ok(source.revoke(token.fields().issued))
-}
-
-/// Takes the bytes of a token from a deserializer and does something with them, in place.
-pub(crate) fn receive<'de, D: Deserializer<'de>, R>(
-    deserializer: D,
-    then: fn(&[u8]) -> Result<R, Error>,
-) -> Result<R, D::Error> {
-    let receiver = Receiver { then, of: PhantomData };
-    if deserializer.is_human_readable() {
-        deserializer.deserialize_str(receiver)
-    } else {
-        deserializer.deserialize_bytes(receiver)
-    }
-}
-
-struct Receiver<R> {
-    then: fn(&[u8]) -> Result<R, Error>,
-    of: PhantomData<R>,
-}
-
-impl<'de, R> de::Visitor<'de> for Receiver<R> {
-    type Value = R;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the token of a value in shared memory")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<R, E> {
-        from_text(text, self.then).map_err(E::custom)
-    }
-
-    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<R, E> {
-        (self.then)(bytes).map_err(E::custom)
-    }
-
-    /// Formats without bytes of their own have sequences of numbers instead.
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<R, A::Error> {
-        let mut bytes = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(INLINE));
-        while let Some(byte) = seq.next_element()? {
-            bytes.push(byte);
-        }
-        (self.then)(&bytes).map_err(de::Error::custom)
-    }
-}
-
-/// The types of serializers that write nothing and only count; they appear in the name of the serializer's type.
-const SIZERS: [&str; 4] = [
-    "bincode::ser::SizeChecker",
-    "bincode::internal::SizeChecker",
-    "bincode::enc::write::SizeWriter",
-    "postcard::ser::flavors::Size",
-];
-
-/// Whether a serializer of type `S` only counts bytes: then no ticket is issued for what it is given.
-#[inline]
-pub(crate) fn only_measures<S>() -> bool {
-    let name = type_name::<S>();
-    // One quick search rules out nearly every serializer that writes.
-    name.contains("Size") && is_sizer(name)
-}
-
-#[cold]
-fn is_sizer(name: &str) -> bool {
-    // A whole path: `flavors::Size`, not `flavors::SizeLimited`.
-    let ends = |rest: &str| !rest.starts_with(|c: char| c == '_' || c.is_alphanumeric());
-    SIZERS.iter().any(|sizer| name.match_indices(sizer).any(|(at, _)| ends(&name[at + sizer.len()..])))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, collections::BTreeMap};
+    use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{fields_for_tests as fields, *};
 
     const SECRET: Secret = *b"sixteen bytes ok";
-
-    fn fields() -> Fields {
-        Fields {
-            kind: Kind::Shared,
-            locator: Locator {
-                id: SegmentId(0x0123_4567_89ab_cdef),
-                backing: Backing::Anonymous,
-                sender: Door { pid: 4711, fd: 5 },
-                owner: Door { pid: 4712, fd: 6 },
-            },
-            issued: Issued { block: 7, ticket: 8, serial: 9, epoch: 10 },
-            start: 128,
-            len: 4096,
-            fingerprint: 0xfeed_beef,
-        }
-    }
 
     fn bytes_of(token: &Token) -> Vec<u8> {
         token.as_bytes().to_vec()
@@ -745,48 +628,6 @@ mod tests {
         assert_eq!(altered(at::BACKING, &[0xff]), "backing");
         assert_eq!(altered(at::START, &[0xff; 8]), "length of the range");
         assert_eq!(altered(at::LENGTH, &[89, 0, 0, 0]), "length of the token");
-    }
-
-    #[test]
-    fn measuring_serializers_are_known() {
-        struct Probe(Cell<Option<bool>>);
-        impl Serialize for Probe {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.0.set(Some(only_measures::<S>()));
-                serializer.serialize_unit()
-            }
-        }
-        let probe = Probe(Cell::new(None));
-        postcard::serialize_with_flavor(&probe, postcard::ser_flavors::Size::default()).unwrap();
-        assert_eq!(probe.0.take(), Some(true));
-        let mut counter = bincode::enc::write::SizeWriter::default();
-        bincode::serde::encode_into_writer(&probe, &mut counter, bincode::config::standard()).ok();
-        assert_eq!(probe.0.take(), Some(true));
-
-        postcard::to_allocvec(&probe).unwrap();
-        assert_eq!(probe.0.take(), Some(false));
-        postcard::to_slice(&probe, &mut []).unwrap();
-        assert_eq!(probe.0.take(), Some(false));
-        bincode::serde::encode_to_vec(&probe, bincode::config::standard()).unwrap();
-        assert_eq!(probe.0.take(), Some(false));
-        serde_json::to_vec(&probe).unwrap();
-        assert_eq!(probe.0.take(), Some(false));
-
-        assert!(is_sizer("&mut bincode::ser::SizeChecker<bincode::config::DefaultOptions>"));
-        assert!(!is_sizer("&mut postcard::ser::serializer::Serializer<postcard::ser::flavors::SizeLimited>"));
-    }
-
-    #[test]
-    fn every_kind_of_format_can_carry_it() {
-        use serde::de::value::{BorrowedBytesDeserializer, Error as ValueError, SeqDeserializer, StrDeserializer};
-        let token = encode(&fields(), &5usize, &SECRET).unwrap();
-        let bytes = token.as_bytes();
-        let receiver = || Receiver { then: Token::copy_from, of: PhantomData };
-        let same = |copy: Result<Token, ValueError>| assert_eq!(copy.unwrap().as_bytes(), bytes);
-        same(BorrowedBytesDeserializer::new(bytes).deserialize_any(receiver()));
-        same(SeqDeserializer::new(bytes.iter().copied()).deserialize_any(receiver()));
-        same(StrDeserializer::new(&token.text()).deserialize_any(receiver()));
-        same(de::Visitor::visit_byte_buf(receiver(), bytes.to_vec()));
     }
 
     proptest! {
