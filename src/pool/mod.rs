@@ -17,7 +17,7 @@
 //! | issue | +1 | | reserve a ticket → fill it → word → publish | [`tickets`] |
 //! | issue of the last handle here | +1 | −1 | reserve → fill → bit → word in one step → publish | [`tickets`] |
 //! | arm: drop of a serialized `SharedMut` | | −1 | bit → word → held to armed | [`tickets`] |
-//! | take: claim | −1 | +1 if none held here | ticket → word → bit | [`tickets`] |
+//! | take: claim | −1 | +1 if none held here | ticket → word → bit; the ticket is free when the value has been checked | [`tickets`] |
 //! | join: claim of a `Shared` whose ticket is gone | | +1 if none held here | serial, word, serial, bit; else undone | [`tickets`] |
 //! | revoke | −1 | | ticket → word | [`tickets`] |
 //!

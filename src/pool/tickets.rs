@@ -1,6 +1,7 @@
 //! Tickets: issue, arm, take, join, revoke. The orders are those of the table in the room's map (`mod.rs`).
 
 use std::{
+    mem,
     sync::{Arc, Weak, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -203,22 +204,11 @@ impl Part {
         issued.map_err(|error| (self, error))
     }
 
-    /// A claim that has taken the ticket finds that it can't use the value: the ticket is as it was before, unless
-    /// somebody has reserved it since. An issue, but for the epoch: the token names the ticket again.
-    fn unclaim(self, issued: Issued, kind: Kind) {
-        let again = |at: &Attachment| {
-            let row = at.control.ticket(issued.ticket);
-            let word = TicketWord(row.word.load(Ordering::Acquire));
-            let mine = TicketWord::new(issued.epoch, at.slot, TicketState::Reserved);
-            let free = word.state() == Some(TicketState::Free) && word.epoch() == issued.epoch;
-            if free && swap_ticket(row, word, mine) {
-                Ok((issued.ticket, mine))
-            } else {
-                Err(Error::AlreadyClaimed { segment: at.id(), ticket: issued.ticket })
-            }
-        };
-        // If it can't be, the part is dropped here.
-        let _ = self.hand_over_to(kind, again);
+    /// A claim that has taken the ticket finds that it can't use the value: the ticket is armed again. An issue, but for
+    /// the epoch: the token names the ticket as before.
+    fn unclaim(self, issued: Issued, kind: Kind, taken: Taken<'_>) {
+        // Where that fails too, the ticket is free and the part is dropped: an exiting process loses what it was sent.
+        let _ = self.hand_over_to(kind, |_| Ok((issued.ticket, taken.keep())));
     }
 
     /// Takes back a ticket of this block that nobody has claimed, held or armed; false if it is gone.
@@ -292,14 +282,14 @@ impl Source {
     ) -> Result<Part, Error> {
         let at = &self.0;
         let mut wait: Option<Wait> = None;
-        let (hold, by_ticket) = loop {
+        let (hold, taken) = loop {
             let Some((row, word, state)) = find(at, issued) else {
-                break (self.without_ticket(issued, kind, start, len)?, false);
+                break (self.without_ticket(issued, kind, start, len)?, None);
             };
             let own = word.issuer() == at.slot;
             if state == TicketState::Armed || (!own && at.is_dead(word.issuer())) {
                 match self.take(issued, kind, (row, word), start, len)? {
-                    Some(hold) => break (hold, true),
+                    Some((hold, taken)) => break (hold, Some(taken)),
                     None => continue,
                 }
             }
@@ -307,30 +297,37 @@ impl Source {
         };
         let whole = Part::whole(hold);
         // A hold that was here already has its own copy of the length.
-        if start.checked_add(len).is_none_or(|end| end > whole.len()) {
-            return Err(Error::Range { start, end: start.saturating_add(len), length: whole.len() });
-        }
-        let part = whole.narrow(start, len);
-        match check(&part) {
-            Ok(()) => Ok(part),
-            Err(error) => {
-                if by_ticket {
-                    part.unclaim(issued, kind);
-                }
+        let (whole, checked) = match start.checked_add(len) {
+            Some(end) if end <= whole.len() => {
+                let part = whole.narrow(start, len);
+                let checked = check(&part);
+                (part, checked)
+            }
+            end => {
+                let error = Error::Range { start, end: end.unwrap_or(usize::MAX), length: whole.len() };
+                (whole, Err(error))
+            }
+        };
+        match (checked, taken) {
+            (Ok(()), _) => Ok(whole),
+            (Err(error), None) => Err(error),
+            (Err(error), Some(taken)) => {
+                whole.unclaim(issued, kind, taken);
                 Err(error)
             }
         }
     }
 
-    /// Ticket → word → bit; `None` if the ticket is not as `word` any more.
-    fn take(
-        &self,
+    /// Ticket → word → bit; `None` if the ticket is not as `word` any more. Until the caller has looked at the value the
+    /// ticket is reserved, so that it can be armed again.
+    fn take<'a>(
+        &'a self,
         issued: Issued,
         kind: Kind,
-        (row, word): (&TicketRow, TicketWord),
+        (row, word): (&'a TicketRow, TicketWord),
         start: usize,
         len: usize,
-    ) -> Result<Option<Arc<Hold>>, Error> {
+    ) -> Result<Option<(Arc<Hold>, Taken<'a>)>, Error> {
         let at = &self.0;
         let extent = self.extent(issued, start, len)?;
         let header = at.control.block(issued.block);
@@ -352,14 +349,15 @@ impl Source {
         }
         let here = stripe.held(issued.block).count > 0;
         let intent = Intent::on(at, issued.block);
-        if !swap_ticket(row, word, word.with(TicketState::Free)) {
+        let mine = TicketWord::new(word.epoch(), at.slot, TicketState::Reserved);
+        if !swap_ticket(row, word, mine) {
             return Ok(None);
         }
         match change(&header.word, |word| word.changed(-1, if here { 0 } else { 1 })) {
             Ok(_) => {}
             Err(refusal) => {
-                // As it was: the epoch is this ticket's own until the next reservation, which would raise it.
-                swap_ticket(row, word.with(TicketState::Free), word);
+                // As it was; nobody else swaps a reserved ticket.
+                row.word.store(word.0, Ordering::Release);
                 return Err(refused(at, issued.block, refusal));
             }
         }
@@ -368,7 +366,7 @@ impl Source {
         }
         let hold = self.hold(stripe.held(issued.block), issued, extent);
         drop(intent);
-        Ok(Some(hold))
+        Ok(Some((hold, Taken { row, mine })))
     }
 
     /// The ticket is gone: a `SharedMut` has been claimed; a `Shared` is joined, as long as its block lives.
@@ -433,6 +431,28 @@ impl Source {
             held.hold = Arc::downgrade(&hold);
             hold
         })
+    }
+}
+
+/// A ticket that a claim has taken: reserved, and freed on drop.
+struct Taken<'a> {
+    row: &'a TicketRow,
+    mine: TicketWord,
+}
+
+impl Taken<'_> {
+    /// The ticket stays reserved: the caller arms it, or frees it.
+    fn keep(self) -> TicketWord {
+        let mine = self.mine;
+        mem::forget(self);
+        mine
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        // Release: as every store that ends a sequence. Nobody else swaps a reserved ticket.
+        self.row.word.store(self.mine.with(TicketState::Free).0, Ordering::Release);
     }
 }
 

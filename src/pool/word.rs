@@ -127,8 +127,11 @@ pub(crate) enum TicketState {
 /// | reserved | armed | issuer | every other serialization |
 /// | reserved | free | issuer | the count is at its limit |
 /// | held | armed | issuer | drop of the serialized `SharedMut` |
-/// | held | free | issuer | drop of one that no serializer took; or anyone, once the issuer is dead: claim |
-/// | armed | free | anyone | claim, revoke |
+/// | held | free | issuer | drop of one that no serializer took |
+/// | armed | free | anyone | revoke |
+/// | armed, or held once the issuer is dead | reserved | claimer, as its own | claim, while it looks at the value |
+/// | reserved | free | claimer | the value can be used |
+/// | reserved | armed | claimer | it can't: the ticket is as it was |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TicketWord(pub(crate) u64);
 

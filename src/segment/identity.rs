@@ -115,8 +115,9 @@ pub(super) fn liveness(number: u64) -> Liveness {
 /// Removes the identity file of a dead process if nothing that it lists is left.
 pub(super) fn bury(number: u64) {
     let Ok(mut file) = sys::open_private(&path(number)) else { return };
-    // This process's own is locked, too.
-    if file.try_lock().is_err() {
+    // This process's own is locked, too. One that is out of view was its process's to remove, and another may have its
+    // name by now.
+    if file.try_lock().is_err() || !sys::is_in_view(&file) {
         return;
     }
     let mut names = String::new();

@@ -23,7 +23,7 @@ pub(crate) use self::{
     memory::available_memory,
     object::{Object, unlink_named},
 };
-pub(crate) use super::unix::{at_exit, create_private, open_private, page_size, protect};
+pub(crate) use super::unix::{at_exit, create_private, is_in_view, open_private, page_size, protect};
 
 /// A word of this process's own that a forked child finds zero (`MADV_WIPEONFORK`); null until it is made.
 static PID: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());

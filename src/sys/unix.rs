@@ -56,3 +56,8 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
         Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file of this user's"))
     }
 }
+
+/// Whether an open file still has a name.
+pub(crate) fn is_in_view(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+}

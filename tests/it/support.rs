@@ -24,6 +24,10 @@ pub(crate) fn role() -> Option<String> {
     Some(role)
 }
 
+pub(crate) fn is_child() -> bool {
+    env::var_os(ROLE).is_some()
+}
+
 fn install_backing() {
     let backing = match env::var(BACKING).as_deref() {
         Ok("named") => Backing::Named,
@@ -169,13 +173,26 @@ pub(crate) fn remove_what_the_dead_left() {
         if !name.starts_with("commonage-id-") {
             continue;
         }
-        let Ok(file) = fs::File::open(&path) else { continue };
-        if file.try_lock().is_err() {
+        let Ok(mut file) = fs::File::open(&path) else { continue };
+        let mut segments = String::new();
+        // A file that its process has removed meanwhile lists nothing that is left.
+        if file.try_lock().is_err() || !in_view(&file) || file.read_to_string(&mut segments).is_err() {
             continue;
         }
-        for segment in fs::read_to_string(&path).unwrap_or_default().lines() {
+        for segment in segments.lines() {
             let _ = fs::remove_file(format!("/dev/shm/{}", segment.trim_start_matches('/')));
         }
         let _ = fs::remove_file(&path);
     }
+}
+
+#[cfg(unix)]
+fn in_view(file: &fs::File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+}
+
+#[cfg(not(unix))]
+fn in_view(_file: &fs::File) -> bool {
+    true
 }
