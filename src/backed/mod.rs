@@ -107,6 +107,8 @@ pub(crate) use self::ndarray::{narrow_axis, required_memory_of, standard_metadat
 ///   answered for the same argument, aligned to [`ALIGNMENT`](Self::ALIGNMENT), the views can be made soundly from those bytes and the
 ///   metadata that was returned, in this process and in any other that runs the same type, at any address that is aligned
 ///   as much. So neither bytes nor metadata hold addresses, descriptors or anything else that belongs to one process.
+/// - Serializing metadata has no effect but the bytes: they can be serialized more often than they are sent, so they hold
+///   no handles of this crate (whose serialization issues tickets), channels or the like.
 /// - The same holds for whatever bytes and metadata [`check`](Self::check) has answered `Ok(())` for; the default
 ///   `check` answers that for everything whose token has the right MAC, that is, for what `new` or `new_from_src` made
 ///   and what was written through the views since.

@@ -313,8 +313,11 @@ impl Part {
 
     /// Under the stripe lock: this is the only handle of this process, and stays so while the lock is held, because
     /// further handles come from it or, under the lock, from a claim.
-    pub(crate) fn alone_here(&self, count: u32) -> bool {
-        count == 1 && Arc::strong_count(&self.hold) == 1
+    ///
+    /// What other threads read through handles that they have dropped happens before whatever follows: the upgrade
+    /// acquires what their drops released, which the count alone, a relaxed load, would not.
+    pub(crate) fn alone_here(&self, held: &Held) -> bool {
+        held.count == 1 && Arc::strong_count(&self.hold) == 1 && held.hold.upgrade().is_some()
     }
 
     /// The hold has gone over to a ticket, under the stripe lock: nothing is given when `self` drops.
@@ -339,19 +342,22 @@ impl Part {
     /// `NotAlone` unless this is the only handle anywhere and nothing is in flight; `Os` if the data area can't be made
     /// writable.
     pub(crate) fn thaw(&self) -> Result<(), Error> {
-        self.hold.at().segment.make_writable()?;
         self.change_kind(Kind::SharedMut)
     }
 
     fn change_kind(&self, to: Kind) -> Result<(), Error> {
         let at = self.hold.at();
         let mut stripe = at.stripe(self.hold.block);
-        if !self.alone_here(stripe.held(self.hold.block).count) {
-            return Err(Error::NotAlone(self.counts()));
-        }
-        let _intent = Intent::on(at, self.hold.block);
         let header = at.control.block(self.hold.block);
         let exclusive = to == Kind::SharedMut;
+        let possible = Word(header.word.load(Ordering::Acquire)).of_kind(exclusive).is_ok();
+        if !possible || !self.alone_here(stripe.held(self.hold.block)) {
+            return Err(Error::NotAlone(self.counts()));
+        }
+        if exclusive {
+            at.segment.make_writable()?;
+        }
+        let _intent = Intent::on(at, self.hold.block);
         change(&header.word, |word| word.of_kind(exclusive)).map_err(|_| Error::NotAlone(self.counts()))?;
         if exclusive {
             // Word, then serial: a late join finds the block exclusive, or another serial.

@@ -16,7 +16,7 @@
 //!          56 participants:u32 │ 60 stripes:u32 │ 64 blocks:u32 │ 68 tickets:u32 │ 72 …
 //!          256 state:u32 │ 260 tickets backed:u32 │ 264 blocks backed:u32
 //!          384 live blocks:u64      512 returned:u64 (block + 1 of the top of the stack, or 0)
-//! slot     0 mark:u64 (0 free, or pid << 8 | 1) │ 8 identity:u64
+//! slot     0 mark:u64 (0 free, or pid << 8 | exited << 1 | 1) │ 8 identity:u64
 //! ticket   0 word:u64 │ 8 serial:u64 │ 16 boot time:u64 │ 24 kind and block:u32 │ 28 signal:u32
 //! block    0 word:u64 │ 8 serial:u64 │ 16 offset:u64 │ 24 length:u64 │ 32 fingerprint:u64 │ 40 next:u32 │ 44 …
 //! row      0 intents: stripes × u64 (block + 1, or 0) │ then the hold bitmap: blocks ÷ 64 × u64
@@ -87,8 +87,8 @@ const _: () = assert!(offset_of!(Header, returned) == 512 && size_of::<Header>()
 /// One participant: who it is.
 #[repr(C)]
 pub(crate) struct Slot {
-    /// 0: free. Else `pid << 8 | 1`. Its occupant swaps it from 0; it goes back to 0 as the last step of leaving or of
-    /// being swept.
+    /// 0: free. Else `pid << 8 | exited << 1 | 1`. Its occupant swaps it from 0, and sets `exited` at a clean exit if it
+    /// still holds something; it goes back to 0 as the last step of leaving or of being swept.
     pub(crate) mark: AtomicU64,
     /// What `Segment::liveness` asks for.
     pub(crate) identity: AtomicU64,

@@ -7,7 +7,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -38,8 +38,6 @@ const SLAB: u32 = 8;
 const CHUNK: usize = 64;
 /// Block headers are backed this many at a time.
 const HEADERS: u32 = 1024;
-/// The most that is reserved by one call, in pages: what is available is asked for in between.
-const RESERVE_AT_ONCE: usize = (256 << 20) / PAGE;
 /// Free resident bytes that are always kept warm.
 const RETAIN: u64 = 256 << 20;
 
@@ -66,6 +64,8 @@ pub(crate) struct Vacant {
 pub(crate) struct Owned {
     index: usize,
     records: Box<[AtomicU64]>,
+    /// How many block headers have memory under them: what the control area says of it is for peers.
+    headers_backed: AtomicU32,
 }
 
 const ALLOCATED: u64 = 1;
@@ -74,13 +74,18 @@ const HELD: u64 = 2;
 impl Owned {
     fn new(index: usize, blocks: u32) -> Self {
         // Zeroed by the system, page by page as they are touched: most never are.
-        Owned { index, records: bytemuck::zeroed_slice_box(blocks as usize) }
+        Owned { index, records: bytemuck::zeroed_slice_box(blocks as usize), headers_backed: AtomicU32::new(0) }
     }
 
     fn assign(&self, block: u32, offset: usize, class: u8) {
         let record = ((offset / BLOCK_ALIGN) as u64) << 16 | u64::from(class) << 8;
         self.records[block as usize].store(record, Ordering::Release);
     }
+}
+
+/// Block headers below this number have memory under them.
+fn headers_backed(at: &Attachment) -> u32 {
+    at.owned.as_ref().map_or(0, |owned| owned.headers_backed.load(Ordering::Relaxed))
 }
 
 fn record(at: &Attachment, block: u32) -> Option<&AtomicU64> {
@@ -142,7 +147,13 @@ impl Own {
 
     /// Gives the memory of free pages back; where the backing can't, they stay warm.
     fn punch(&mut self, pages: Range<usize>) {
+        // The machine's pages can be larger than the pool's.
+        let unit = (sys::page_size() / PAGE).max(1);
         for range in self.arena.backed_in(pages) {
+            let range = range.start.next_multiple_of(unit)..range.end / unit * unit;
+            if range.is_empty() {
+                continue;
+            }
             if self.at.segment.punch(self.bytes(range.clone())) {
                 self.arena.set_punched(range);
             }
@@ -399,7 +410,7 @@ impl Pool {
             let mut next = at.control.returned().swap(0, Ordering::SeqCst);
             for _ in 0..at.control.layout.blocks {
                 let Some(block) = next.checked_sub(1).and_then(|block| u32::try_from(block).ok()) else { break };
-                if block >= at.control.blocks_backed() {
+                if block >= headers_backed(&at) {
                     break;
                 }
                 let header = at.control.block(block);
@@ -459,38 +470,43 @@ fn create(index: usize, data: usize) -> Result<Attachment, Error> {
     let backing = Config::current().backing.unwrap_or(default);
     let id = SegmentId(sys::random_u64()?);
     let layout = Layout::for_data(data);
-    let segment = Segment::create(backing, id, layout.control(), data)?;
-    segment.reserve(layout.always())?;
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&sys::random_u64()?.to_le_bytes());
     secret[8..].copy_from_slice(&sys::random_u64()?.to_le_bytes());
+    let segment = Segment::create(backing, id, layout.control(), data)?;
+    segment.reserve(layout.always()).inspect_err(|_| segment.remove_name())?;
     Attachment::join(segment, layout, secret, Some(Owned::new(index, layout.blocks)))
 }
 
 /// Puts memory under a run and its block header.
 fn back(budget: &mut Budget, own: &mut Own, run: &Run) -> Result<(), Error> {
     back_header(budget, &own.at, run.number)?;
-    for range in own.arena.unbacked(run, CHUNK) {
-        for start in range.clone().step_by(RESERVE_AT_ONCE) {
-            let pages = start..range.end.min(start + RESERVE_AT_ONCE);
-            budget.take((pages.len() * PAGE) as u64, Some(&own.at.segment))?;
-            own.at.segment.reserve(own.bytes(pages.clone()))?;
-            own.arena.set_backed(pages);
-        }
+    let ranges = own.arena.unbacked(run, CHUNK);
+    let pages: usize = ranges.iter().map(Range::len).sum();
+    if pages == 0 {
+        return Ok(());
     }
-    Ok(())
+    // All of it is asked for at once: what was reserved before a refusal would be taken from others for nothing.
+    budget.take((pages * PAGE) as u64, Some(&own.at.segment))?;
+    let reserved = ranges.iter().try_for_each(|range| own.at.segment.reserve(own.bytes(range.clone())));
+    // A call that failed may have reserved a part: then all of it is punched again.
+    ranges.iter().for_each(|range| own.arena.set_backed(range.clone()));
+    reserved.inspect_err(|_| ranges.into_iter().for_each(|range| own.punch(range)))
 }
 
 /// Puts memory under the header of `block`, and of some that follow.
 fn back_header(budget: &mut Budget, at: &Attachment, block: u32) -> Result<(), Error> {
-    let backed = at.control.blocks_backed();
+    let backed = headers_backed(at);
     if block < backed {
         return Ok(());
     }
-    let to = (block / HEADERS + 1) * HEADERS;
-    let bytes = at.control.layout.block_bytes(backed, to.min(at.control.layout.blocks));
+    let to = ((block / HEADERS + 1) * HEADERS).min(at.control.layout.blocks);
+    let bytes = at.control.layout.block_bytes(backed, to);
     budget.take(bytes.len() as u64, Some(&at.segment))?;
     at.segment.reserve(bytes)?;
+    if let Some(owned) = &at.owned {
+        owned.headers_backed.store(to, Ordering::Relaxed);
+    }
     at.control.raise_blocks_backed(to);
     Ok(())
 }

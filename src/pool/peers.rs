@@ -26,6 +26,31 @@ use crate::{
     sys,
 };
 
+/// Locks and occupies a free slot, and backs its row.
+fn take_slot(segment: &Segment, control: &Control) -> Result<u32, Error> {
+    let identity = segment.identity()?;
+    let mark = u64::from(sys::process_id()) << 8 | 1;
+    for number in 0..control.layout.participants {
+        let slot = control.slot(number);
+        // Lock before occupying: a slot that is marked and not locked is a dead one's.
+        if slot.mark.load(Ordering::Acquire) != 0 || !segment.occupy(number)? {
+            continue;
+        }
+        if slot.mark.compare_exchange(0, mark, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+            segment.vacate(number);
+            continue;
+        }
+        slot.identity.store(identity, Ordering::Release);
+        if let Err(error) = segment.reserve(control.layout.row_bytes(number)) {
+            slot.mark.store(0, Ordering::Release);
+            segment.vacate(number);
+            return Err(error);
+        }
+        return Ok(number);
+    }
+    Err(Error::ParticipantsFull { segment: segment.id(), participants: control.layout.participants })
+}
+
 /// What this process knows of one block in one of its stripes: private, under the stripe lock.
 ///
 /// INVARIANT: `count` is the number of `Hold`s of the block, those that are being dropped included; this process's hold
@@ -92,37 +117,21 @@ impl Attachment {
         if owned.is_some() {
             control.found(segment.id(), secret, 0);
         }
-        let identity = segment.identity()?;
-        let pid = sys::process_id();
-        for number in 0..control.layout.participants {
-            let slot = control.slot(number);
-            // Lock before occupying: a slot that is marked and not locked is a dead one's.
-            if slot.mark.load(Ordering::Acquire) != 0 || !segment.occupy(number)? {
-                continue;
+        let taken = take_slot(&segment, &control).inspect_err(|_| {
+            if owned.is_some() {
+                segment.remove_name();
             }
-            let mark = u64::from(pid) << 8 | 1;
-            if slot.mark.compare_exchange(0, mark, Ordering::SeqCst, Ordering::Relaxed).is_err() {
-                segment.vacate(number);
-                continue;
-            }
-            slot.identity.store(identity, Ordering::Release);
-            if let Err(error) = segment.reserve(control.layout.row_bytes(number)) {
-                slot.mark.store(0, Ordering::Release);
-                segment.vacate(number);
-                return Err(error);
-            }
-            return Ok(Attachment {
-                control,
-                secret,
-                slot: number,
-                stripes: Box::new(array::from_fn(|_| StripeLock::default())),
-                ticket_hint: AtomicU32::new(0),
-                departed: AtomicBool::new(false),
-                owned,
-                segment,
-            });
-        }
-        Err(Error::ParticipantsFull { segment: segment.id(), participants: control.layout.participants })
+        });
+        Ok(Attachment {
+            control,
+            secret,
+            slot: taken?,
+            stripes: Box::new(array::from_fn(|_| StripeLock::default())),
+            ticket_hint: AtomicU32::new(0),
+            departed: AtomicBool::new(false),
+            owned,
+            segment,
+        })
     }
 
     pub(crate) fn id(&self) -> SegmentId {
@@ -133,7 +142,7 @@ impl Attachment {
         lock(&self.stripes[block as usize % STRIPES].0)
     }
 
-    /// This process is exiting and has left the segment: nothing can be claimed in it. Call it under a stripe lock.
+    /// This process has left the segment: nothing can be claimed through this value. Call it under a stripe lock.
     pub(crate) fn has_departed(&self) -> bool {
         self.departed.load(Ordering::Relaxed)
     }
@@ -153,22 +162,19 @@ impl Attachment {
         self.owned.is_none() && (self.control.state() != State::Active || self.is_dead(self.control.owner_slot()))
     }
 
-    /// Nothing is held here by this process, and no ticket of its own is on its way.
-    fn is_idle(&self) -> bool {
-        self.stripes.iter().all(|stripe| holds_nothing(&lock(&stripe.0))) && !self.has_tickets()
-    }
-
+    /// A ticket of this process's own is on its way.
     fn has_tickets(&self) -> bool {
         self.tickets().any(|(issuer, state)| issuer == self.slot && state != TicketState::Free)
     }
 
-    /// At exit, while other threads may still run: frees the slot if nothing is held, and makes sure that nothing will be.
-    fn depart_if_idle(&self) {
+    /// While other threads may still run: frees the slot if nothing is held, and makes sure that nothing will be.
+    fn depart_if_idle(&self) -> bool {
         let stripes: Vec<_> = self.stripes.iter().map(|stripe| lock(&stripe.0)).collect();
-        if stripes.iter().all(|stripe| holds_nothing(stripe)) && !self.has_tickets() {
-            self.departed.store(true, Ordering::Relaxed);
+        let idle = stripes.iter().all(|stripe| holds_nothing(stripe)) && !self.has_tickets();
+        if idle && !self.departed.swap(true, Ordering::Relaxed) {
             self.leave();
         }
+        idle
     }
 
     /// Issuer and state of every ticket.
@@ -179,27 +185,42 @@ impl Attachment {
         })
     }
 
-    /// Neither another living participant nor a message on its way needs the segment's name any more.
+    /// Neither another living participant, which is not exiting, nor a message on its way needs the segment's name.
     fn nobody_needs_the_name(&self) -> bool {
-        let in_use = |number| self.control.slot(number).mark.load(Ordering::Acquire) != 0 && !self.is_dead(number);
+        let in_use = |number| {
+            let mark = self.control.slot(number).mark.load(Ordering::SeqCst);
+            mark != 0 && mark & EXITED == 0 && !self.is_dead(number)
+        };
         let others = (0..self.control.layout.participants).filter(|n| *n != self.slot).any(in_use);
         !others && !self.tickets().any(|(_, state)| matches!(state, TicketState::Held | TicketState::Armed))
     }
 
-    /// Removes the segment's name, where it has one.
+    /// This process is done with the segment, its slot free or marked as exited: if it is the last, the name goes.
+    /// SeqCst: of two that leave at once, at least one sees that the other has left.
+    fn last_one_removes_the_name(&self) {
+        let last = self.owned.is_some() || self.owner_is_done();
+        if last && self.nobody_needs_the_name() {
+            self.remove_name();
+        }
+    }
+
+    /// Removes the segment's name, where it has one, and what its dead participants have left to be known by. Nobody asks
+    /// any more whether this process lives.
     pub(crate) fn remove_name(&self) {
-        let owner = self.control.owner_slot();
-        let known = owner < self.control.layout.participants;
-        let identity = if known { self.control.slot(owner).identity.load(Ordering::Acquire) } else { 0 };
         self.segment.remove_name();
-        self.segment.bury_owner(identity);
+        for slot in (0..self.control.layout.participants).map(|number| self.control.slot(number)) {
+            if slot.mark.load(Ordering::Acquire) != 0 {
+                self.segment.bury(slot.identity.load(Ordering::Acquire));
+            }
+        }
+        self.segment.vacate(self.slot);
     }
 
     /// Frees this process's slot. Its bitmap and intents are zero: it holds nothing.
     fn leave(&self) {
         self.control.slot(self.slot).identity.store(0, Ordering::Relaxed);
-        // Release, and last: whoever takes the slot finds it empty.
-        self.control.slot(self.slot).mark.store(0, Ordering::Release);
+        // Last: whoever takes the slot finds it empty. SeqCst: see `last_one_removes_the_name`.
+        self.control.slot(self.slot).mark.store(0, Ordering::SeqCst);
         self.segment.vacate(self.slot);
     }
 }
@@ -207,11 +228,11 @@ impl Attachment {
 impl Drop for Attachment {
     /// The last `Hold` here is gone: nothing is held. (Own segments are dropped when they are retired.)
     fn drop(&mut self) {
-        if self.owned.is_none() && self.owner_is_done() && self.nobody_needs_the_name() {
-            self.remove_name();
-        }
-        if !self.has_departed() {
+        if !self.departed.swap(true, Ordering::Relaxed) {
             self.leave();
+        }
+        if self.owned.is_none() {
+            self.last_one_removes_the_name();
         }
     }
 }
@@ -239,6 +260,9 @@ type Table = HashMap<u64, Arc<Attachment>, BuildHasherDefault<IdHasher>>;
 static TABLE: RwLock<Option<Table>> = RwLock::new(None);
 static ATTACHING: Mutex<()> = Mutex::new(());
 static EXITING: AtomicBool = AtomicBool::new(false);
+
+/// In a slot's mark: its process is at its clean exit, and keeps the slot only for what it still holds.
+const EXITED: u64 = 2;
 
 /// The segment with this id, if this process has it mapped.
 pub(crate) fn find(id: SegmentId) -> Option<Arc<Attachment>> {
@@ -284,20 +308,28 @@ pub(crate) fn attach(locator: &Locator) -> Result<Arc<Attachment>, Error> {
 
 /// Unmaps what peers have retired, or left behind, while nothing was held in it here.
 fn unmap_idle() {
-    let idle: Vec<SegmentId> = {
+    let done: Vec<Arc<Attachment>> = {
         let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
-        let all = table.iter().flat_map(|table| table.values());
-        all.filter(|a| a.owner_is_done() && a.is_idle()).map(|a| a.id()).collect()
+        table.iter().flat_map(|table| table.values()).filter(|a| a.owner_is_done()).cloned().collect()
     };
-    for id in idle {
-        remove(id);
-    }
+    done.into_iter().for_each(unmap_if_idle);
 }
 
 /// After the last handle on a block here is gone: unmaps the segment if nobody needs it here any more.
 pub(crate) fn unmap_if_done(attachment: Arc<Attachment>) {
-    if attachment.control.state() != State::Active && attachment.owner_is_done() && attachment.is_idle() {
-        remove(attachment.id());
+    if attachment.control.state() != State::Active && attachment.owner_is_done() {
+        unmap_if_idle(attachment);
+    }
+}
+
+/// Forgets an attachment in which nothing is held. Whoever has found it before, and is about to claim in it, finds that
+/// this process has departed, and attaches again.
+fn unmap_if_idle(attachment: Arc<Attachment>) {
+    let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
+    let id = attachment.id().0;
+    let Some(table) = table.as_mut() else { return };
+    if table.get(&id).is_some_and(|known| Arc::ptr_eq(known, &attachment)) && attachment.depart_if_idle() {
+        table.remove(&id);
     }
 }
 
@@ -306,8 +338,8 @@ pub(crate) fn exiting() -> bool {
     EXITING.load(Ordering::Relaxed)
 }
 
-/// Clean exit. Other threads may still run, so nothing is unmapped and no hold is given back; names that nobody needs
-/// are removed, and slots in which nothing is held are freed.
+/// Clean exit. Other threads may still run, so nothing is unmapped and no hold is given back; slots in which nothing is
+/// held are freed, and names that nobody needs are removed.
 extern "C" fn exit() {
     EXITING.store(true, Ordering::Relaxed);
     let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
@@ -315,13 +347,10 @@ extern "C" fn exit() {
         if attachment.owned.is_some() {
             attachment.control.set_state(State::Exiting);
         }
-        let last = attachment.owned.is_some() || attachment.owner_is_done();
-        if last && attachment.nobody_needs_the_name() {
-            attachment.remove_name();
+        if attachment.owned.is_some() || !attachment.depart_if_idle() {
+            attachment.control.slot(attachment.slot).mark.fetch_or(EXITED, Ordering::SeqCst);
         }
-        if attachment.owned.is_none() {
-            attachment.depart_if_idle();
-        }
+        attachment.last_one_removes_the_name();
     }
     crate::segment::clean_exit();
 }

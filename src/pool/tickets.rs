@@ -72,7 +72,7 @@ fn reserve(at: &Attachment) -> Result<(u32, TicketWord), Error> {
             return Err(Error::TicketsFull { segment: at.id(), tickets: all });
         }
         // 128 of them are a page; then twice as many.
-        let to = (backed * 2).clamp(128, all);
+        let to = (backed * 2).max(128).min(all);
         at.segment.reserve(at.control.layout.ticket_bytes(backed, to))?;
         at.control.raise_tickets_backed(to);
         at.ticket_hint.store(backed, Ordering::Relaxed);
@@ -111,7 +111,7 @@ fn issue(
 
 /// The ticket's row, if it is this ticket's and says held or armed.
 fn find(at: &Attachment, issued: Issued) -> Option<(&TicketRow, TicketWord, TicketState)> {
-    if issued.ticket >= at.control.tickets_backed() {
+    if issued.ticket >= at.control.tickets_backed() || issued.block >= at.control.blocks_backed() {
         return None;
     }
     let row = at.control.ticket(issued.ticket);
@@ -125,16 +125,17 @@ fn find(at: &Attachment, issued: Issued) -> Option<(&TicketRow, TicketWord, Tick
 }
 
 /// Takes a ticket back, from any of `states`: ticket → word. What is left of the block, if it was the last, is put back.
-fn take_back(at: &Arc<Attachment>, issued: Issued, states: &[TicketState]) -> bool {
+/// `None` if this process has left the segment.
+fn take_back(at: &Arc<Attachment>, issued: Issued, states: &[TicketState]) -> Option<bool> {
     let vacant = {
         let _stripe = at.stripe(issued.block);
         if at.has_departed() {
-            return false;
+            return None;
         }
+        let Some((row, word, state)) = find(at, issued) else { return Some(false) };
         let _intent = Intent::on(at, issued.block);
-        let Some((row, word, state)) = find(at, issued) else { return false };
         if !states.contains(&state) || !swap_ticket(row, word, word.with(TicketState::Free)) {
-            return false;
+            return Some(false);
         }
         match change(&at.control.block(issued.block).word, |word| word.changed(-1, 0)) {
             Ok(word) if word.is_zero() => give_back(at, issued.block),
@@ -144,7 +145,7 @@ fn take_back(at: &Arc<Attachment>, issued: Issued, states: &[TicketState]) -> bo
     if let Some(vacant) = vacant {
         owner::put_back(Arc::clone(at), vacant);
     }
-    true
+    Some(true)
 }
 
 impl Part {
@@ -181,7 +182,7 @@ impl Part {
         let (hold, at) = (self.hold(), self.hold().at());
         let mut stripe = at.stripe(hold.block);
         let intent = Intent::on(at, hold.block);
-        let last = self.alone_here(stripe.held(hold.block).count);
+        let last = self.alone_here(stripe.held(hold.block));
         let word = &at.control.block(hold.block).word;
         let issued = issue(at, hold, kind, Start::Armed, reserve, || {
             if last {
@@ -213,7 +214,7 @@ impl Part {
 
     /// Takes back a ticket of this block that nobody has claimed, held or armed; false if it is gone.
     pub(crate) fn revoke(&self, issued: Issued) -> bool {
-        take_back(self.hold().at(), issued, &[TicketState::Held, TicketState::Armed])
+        take_back(self.hold().at(), issued, &[TicketState::Held, TicketState::Armed]).unwrap_or(false)
     }
 
     /// Drops the exclusive part and arms its held ticket: bit → word → ticket last.
@@ -222,7 +223,7 @@ impl Part {
         let mut stripe = at.stripe(hold.block);
         let intent = Intent::on(at, hold.block);
         let Some((row, word, TicketState::Held)) = find(at, issued) else { return };
-        if self.alone_here(stripe.held(hold.block).count) {
+        if self.alone_here(stripe.held(hold.block)) {
             end_hold(at, hold.block);
             // The held ticket is in flight, so this does not reach 0/0.
             if change(&at.control.block(hold.block).word, |word| word.changed(0, -1)).is_ok() {
@@ -244,7 +245,10 @@ impl Part {
 }
 
 /// The segment of which a token says that it has its ticket: attached, its secret known.
-pub(crate) struct Source(Arc<Attachment>);
+pub(crate) struct Source {
+    at: Arc<Attachment>,
+    locator: Locator,
+}
 
 impl Source {
     /// Finds the segment among those that this process has mapped, or attaches it.
@@ -253,16 +257,25 @@ impl Source {
     ///
     /// `Gone`, `Unreachable`, `NotTheSegment`, `Abi`, `Corrupt`, `ParticipantsFull`, `Os`.
     pub(crate) fn find(locator: &Locator) -> Result<Self, Error> {
-        peers::attach(locator).map(Source)
+        Ok(Source { at: peers::attach(locator)?, locator: *locator })
     }
 
     pub(crate) fn secret(&self) -> &Secret {
-        &self.0.secret
+        &self.at.secret
     }
 
     /// Takes back an armed ticket that nobody has claimed; false if it is gone.
-    pub(crate) fn revoke(&self, issued: Issued) -> bool {
-        take_back(&self.0, issued, &[TicketState::Armed])
+    pub(crate) fn revoke(mut self, issued: Issued) -> bool {
+        loop {
+            match take_back(&self.at, issued, &[TicketState::Armed]) {
+                Some(taken) => return taken,
+                None if peers::exiting() => return false,
+                None => match Self::find(&self.locator) {
+                    Ok(again) => self = again,
+                    Err(_) => return false,
+                },
+            }
+        }
     }
 
     /// Takes the ticket, waiting while it is held; a `Shared`'s that is gone joins. The part is `start..start + len` of
@@ -273,27 +286,19 @@ impl Source {
     /// `StillHeld`, `AlreadyClaimed`, `Expired`, `WrongKind`, `Corrupt`, `Range`, `CountLimit`, `Exiting`, `Os`, and those
     /// of `check`.
     pub(crate) fn claim(
-        &self,
+        self,
         issued: Issued,
         kind: Kind,
         start: usize,
         len: usize,
         check: impl FnOnce(&Part) -> Result<(), Error>,
     ) -> Result<Part, Error> {
-        let at = &self.0;
-        let mut wait: Option<Wait> = None;
-        let (hold, taken) = loop {
-            let Some((row, word, state)) = find(at, issued) else {
-                break (self.without_ticket(issued, kind, start, len)?, None);
-            };
-            let own = word.issuer() == at.slot;
-            if state == TicketState::Armed || (!own && at.is_dead(word.issuer())) {
-                match self.take(issued, kind, (row, word), start, len)? {
-                    Some((hold, taken)) => break (hold, Some(taken)),
-                    None => continue,
-                }
+        let (hold, taken) = match self.take_or_join(issued, kind, start, len) {
+            // A thread that found the segment idle has left it meanwhile: this process attaches again.
+            Err(Error::Exiting) if !peers::exiting() => {
+                return Self::find(&self.locator)?.claim(issued, kind, start, len, check);
             }
-            wait.get_or_insert_with(|| Wait::new(own)).once(at, row, word, issued)?;
+            result => result?,
         };
         let whole = Part::whole(hold);
         // A hold that was here already has its own copy of the length.
@@ -318,6 +323,31 @@ impl Source {
         }
     }
 
+    /// The ticket's hold, and the ticket if it was there.
+    fn take_or_join(
+        &self,
+        issued: Issued,
+        kind: Kind,
+        start: usize,
+        len: usize,
+    ) -> Result<(Arc<Hold>, Option<Taken<'_>>), Error> {
+        let at = &self.at;
+        let mut wait: Option<Wait> = None;
+        loop {
+            let Some((row, word, state)) = find(at, issued) else {
+                return Ok((self.without_ticket(issued, kind, start, len)?, None));
+            };
+            let own = word.issuer() == at.slot;
+            if state == TicketState::Armed || (!own && at.is_dead(word.issuer())) {
+                match self.take(issued, kind, (row, word), start, len)? {
+                    Some((hold, taken)) => return Ok((hold, Some(taken))),
+                    None => continue,
+                }
+            }
+            wait.get_or_insert_with(|| Wait::new(own)).once(at, row, word, issued)?;
+        }
+    }
+
     /// Ticket → word → bit; `None` if the ticket is not as `word` any more. Until the caller has looked at the value the
     /// ticket is reserved, so that it can be armed again.
     fn take<'a>(
@@ -328,7 +358,7 @@ impl Source {
         start: usize,
         len: usize,
     ) -> Result<Option<(Arc<Hold>, Taken<'a>)>, Error> {
-        let at = &self.0;
+        let at = &self.at;
         let extent = self.extent(issued, start, len)?;
         let header = at.control.block(issued.block);
         // Neither kind nor serial of the block changes while the ticket is in flight.
@@ -371,7 +401,7 @@ impl Source {
 
     /// The ticket is gone: a `SharedMut` has been claimed; a `Shared` is joined, as long as its block lives.
     fn without_ticket(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Arc<Hold>, Error> {
-        let at = &self.0;
+        let at = &self.at;
         if kind == Kind::SharedMut {
             return Err(Error::AlreadyClaimed { segment: at.id(), ticket: issued.ticket });
         }
@@ -411,10 +441,10 @@ impl Source {
 
     /// What the block's header says, if the part lies within.
     fn extent(&self, issued: Issued, start: usize, len: usize) -> Result<Extent, Error> {
-        if issued.block >= self.0.control.blocks_backed() {
-            return Err(Error::Expired { segment: self.0.id(), block: issued.block });
+        if issued.block >= self.at.control.blocks_backed() {
+            return Err(Error::Expired { segment: self.at.id(), block: issued.block });
         }
-        let extent = Extent::read(&self.0, issued.block)?;
+        let extent = Extent::read(&self.at, issued.block)?;
         match start.checked_add(len) {
             Some(end) if end <= extent.len() => Ok(extent),
             end => Err(Error::Range { start, end: end.unwrap_or(usize::MAX), length: extent.len() }),
@@ -426,7 +456,7 @@ impl Source {
         // A hold whose `Arc` is dying can't be shared; its drop waits for the stripe lock and then finds that it is not
         // the last.
         held.hold.upgrade().unwrap_or_else(|| {
-            let hold = Arc::new(Hold::new(Arc::clone(&self.0), issued.block, extent, issued.serial));
+            let hold = Arc::new(Hold::new(Arc::clone(&self.at), issued.block, extent, issued.serial));
             held.count += 1;
             held.hold = Arc::downgrade(&hold);
             hold

@@ -126,7 +126,8 @@ pub(super) fn bury(number: u64) {
     }
 }
 
-/// At a clean exit: removes this process's identity file if it lists nothing, whatever slots are occupied.
+/// At a clean exit: removes this process's identity file if it lists nothing and no slot is occupied under its number.
+/// Else it stays, unlocked when the process has ended, so that others know that it is dead, and bury it with the segment.
 pub(crate) fn clean_exit() {
     let process = PROCESS.load(Ordering::Acquire);
     // SAFETY: what is stored in `PROCESS` is never freed.
@@ -135,6 +136,7 @@ pub(crate) fn clean_exit() {
     {
         let own = process.own.lock().unwrap_or_else(PoisonError::into_inner);
         if own.names.is_empty()
+            && own.slots == 0
             && let Some(identity) = &own.file
         {
             // The lock stays until the process has ended: its threads may still read what its slots hold.

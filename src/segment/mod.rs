@@ -316,11 +316,11 @@ impl Segment {
         }
     }
 
-    /// After the name has been removed: if the process that made the segment, under the identity `owner`, is dead and
-    /// has left nothing else, its identity file goes too.
-    pub(crate) fn bury_owner(&self, owner: u64) {
+    /// After the name has been removed: of a participant known by `identity` that is dead and has left nothing else,
+    /// the identity file goes too.
+    pub(crate) fn bury(&self, identity: u64) {
         if matches!(self.mapping, Mapping::Named(_)) && self.is_ours() {
-            identity::bury(owner);
+            identity::bury(identity);
         }
     }
 

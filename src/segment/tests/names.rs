@@ -103,16 +103,18 @@ fn a_dead_process_leaves_a_list() {
 }
 
 #[test]
-fn a_guest_cleans_up_at_exit() {
+fn a_guest_that_exits_in_its_slot_is_dead_until_it_is_buried() {
     let made = create(Backing::Named);
     let mut guest = Peer::start("guest");
     let number = guest.ask(&peer::text(&made.locator())).parse().unwrap();
     assert_eq!(made.liveness(1, number), Liveness::Alive);
     assert!(Path::new(&shown(number)).exists());
     guest.end();
+    assert_eq!(made.liveness(1, number), Liveness::Dead);
+    made.remove_name();
+    made.bury(number);
     assert!(!Path::new(&shown(number)).exists());
     assert_eq!(made.liveness(1, number), Liveness::Unknown);
-    made.remove_name();
 }
 
 #[test]
