@@ -20,6 +20,8 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
 ];
+/// The room above the lines where the legend stands, as a factor.
+const LEGEND: f64 = 4.0;
 const LIMIT_COLOUR: RGBColor = RGBColor(110, 110, 110);
 
 /// Draws all works that are drawn, side by side.
@@ -55,7 +57,7 @@ fn draw_panel(area: &Area<'_>, group: &Measured) -> Outcome {
         .y_label_area_size(64)
         .build_cartesian_2d(
             (sizes.min..sizes.max).log_scale().base(4.0),
-            (decade(times.min, f64::floor)..decade(times.max, f64::ceil)).log_scale(),
+            (decade(times.min, f64::floor)..decade(LEGEND * times.max, f64::ceil)).log_scale(),
         )?;
     chart
         .configure_mesh()
@@ -81,7 +83,7 @@ fn draw_panel(area: &Area<'_>, group: &Measured) -> Outcome {
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
+        .position(SeriesLabelPosition::UpperLeft)
         .background_style(WHITE.mix(0.85))
         .border_style(RGBColor(200, 200, 200))
         .label_font(("sans-serif", 14))
