@@ -32,14 +32,13 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn start(role: &str) -> Peer {
-        Peer::start_as(role, |_| ())
+        Peer::start_as(role, &mut Command::new(env::current_exe().unwrap()))
     }
 
-    pub(super) fn start_as(role: &str, adjust: impl FnOnce(&mut Command)) -> Peer {
-        let mut command = Command::new(env::current_exe().unwrap());
+    /// `command` starts this program, or a copy of it.
+    pub(super) fn start_as(role: &str, command: &mut Command) -> Peer {
         command.args(["--exact", "segment::tests::child", "--nocapture", "--test-threads=1"]);
         command.env(ROLE, role).stdin(Stdio::piped()).stdout(Stdio::piped());
-        adjust(&mut command);
         let mut child = command.spawn().unwrap();
         let (pid, input, output) = (child.id(), child.stdin.take(), child.stdout.take().unwrap());
         let child = Arc::new(Mutex::new(child));

@@ -1,0 +1,238 @@
+//! Locators that lead elsewhere, in tokens with a right MAC.
+
+use super::{
+    noise::{CONTROL, DATA, header},
+    *,
+};
+
+fn door(fd: &impl AsFd) -> Door {
+    Door { pid: id(), fd: fd.as_fd().as_raw_fd().cast_unsigned() }
+}
+
+/// The fields of a token for bytes that are at `sender`, or at `owner`.
+fn fields_at(kind: Kind, sender: Door, owner: Door, id: SegmentId) -> Fields {
+    Fields {
+        kind,
+        locator: Locator { id, backing: Backing::Anonymous, sender, owner },
+        issued: Issued { block: 0, ticket: 0, serial: 1, epoch: 1 },
+        start: 0,
+        len: 3,
+        fingerprint: <[u8]>::fingerprint(),
+    }
+}
+
+/// What comes of tokens whose locator leads to `door`, as a `Shared` and as a `SharedMut`, from either door.
+fn refusals_at(what: &str, door: Door, id: SegmentId) -> Vec<Error> {
+    let nowhere = Door { pid: door.pid, fd: 1 << 20 };
+    let mut errors = Vec::new();
+    for (sender, owner) in [(door, door), (nowhere, door), (door, nowhere)] {
+        let token = |kind| forge(&fields_at(kind, sender, owner, id), &3usize, &[7; 16]);
+        errors.push(refusal(what, SharedSlice::<u8>::from_token, &token(Kind::Shared)));
+        errors.push(refusal(what, SharedSliceMut::<u8>::from_token, &token(Kind::SharedMut)));
+        let ticket = Ticket::<[u8]>::from_token(&token(Kind::Shared).text()).unwrap();
+        let named = what.to_owned();
+        errors.push(quickly(what, move || ticket.revoke().err().unwrap_or_else(|| panic!("{named}: revoked"))));
+    }
+    errors
+}
+
+fn not_the_segment(what: &str, fd: impl AsFd, says: &str) {
+    for error in refusals_at(what, door(&fd), random_id()) {
+        let Error::NotTheSegment { found, .. } = &error else { panic!("{what}: {error:?}") };
+        assert!(found.contains(says), "{what}: {error}");
+    }
+}
+
+fn gone(what: &str, door: Door) {
+    for error in refusals_at(what, door, random_id()) {
+        assert!(matches!(error, Error::Gone { .. }), "{what}: {error:?}");
+    }
+}
+
+/// Sees whether anybody opens a file; opening as a place only does not count.
+struct Watch(OwnedFd);
+
+impl Watch {
+    fn on(path: &Path) -> Self {
+        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, path, inotify::WatchFlags::OPEN | inotify::WatchFlags::ACCESS).unwrap();
+        Watch(watch)
+    }
+
+    fn has_seen(&self) -> bool {
+        rustix::io::read(&self.0, &mut [0u8; 4096]).is_ok()
+    }
+}
+
+#[test]
+fn a_locator_that_leads_to_a_directory_a_pipe_a_socket_or_a_device() {
+    not_the_segment("a directory", File::open("/proc").unwrap(), "directory");
+    let (reader, writer) = std::io::pipe().unwrap();
+    not_the_segment("the end of a pipe", &reader, "pipe");
+    not_the_segment("the other end", &writer, "pipe");
+    let (socket, _other) = UnixStream::pair().unwrap();
+    not_the_segment("a socket", &socket, "socket");
+    for device in ["/dev/null", "/dev/zero", "/dev/ptmx", "/dev/tty"] {
+        if let Ok(device) = File::options().read(true).write(true).open(device) {
+            not_the_segment("a device", &device, "device");
+        }
+    }
+}
+
+#[test]
+fn what_a_locator_leads_to_is_not_opened() {
+    let directory = Directory::new("opened");
+    let fifo = directory.0.join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let place = open(&fifo, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    let watch = Watch::on(&fifo);
+    not_the_segment("a pipe that nobody has opened", &place, "pipe");
+    assert!(!watch.has_seen(), "the pipe was opened");
+
+    let path = directory.0.join("file");
+    fs::write(&path, [0; 4 * PREFIX]).unwrap();
+    let file = File::options().read(true).write(true).open(&path).unwrap();
+    let watch = Watch::on(&path);
+    not_the_segment("a file", &file, "the file ");
+    assert!(!watch.has_seen(), "the file was opened");
+    let link = directory.0.join("memfd:commonage");
+    symlink(&path, &link).unwrap();
+    not_the_segment("a file by a link", File::open(&link).unwrap(), "the file ");
+
+    let (mut master, mut terminal) = (-1, -1);
+    let none = std::ptr::null_mut();
+    // SAFETY: two descriptors are written to two integers; nothing else is asked for.
+    let made = unsafe { libc::openpty(&mut master, &mut terminal, none, none.cast(), none.cast()) };
+    if made == 0 {
+        // SAFETY: a descriptor that was made just now and is nobody else's.
+        let _master = unsafe { OwnedFd::from_raw_fd(master) };
+        // SAFETY: as above.
+        let terminal = unsafe { OwnedFd::from_raw_fd(terminal) };
+        let path = fs::read_link(format!("/proc/self/fd/{}", terminal.as_raw_fd())).unwrap();
+        let watch = path.exists().then(|| Watch::on(&path));
+        not_the_segment("a terminal", &terminal, "terminal");
+        assert!(!watch.is_some_and(|watch| watch.has_seen()), "the terminal was opened");
+    }
+}
+
+fn memfd(content: &[u8], size: u64, seals: SealFlags) -> File {
+    let fd = memfd_create("foreign", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    ftruncate(&fd, size).unwrap();
+    let mut file = File::from(fd);
+    file.write_all(content).unwrap();
+    fcntl_add_seals(&file, seals).unwrap();
+    file
+}
+
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+
+#[test]
+fn a_locator_that_leads_to_a_memfd_of_somebody_else() {
+    not_the_segment("unsealed", memfd(&[], 1 << 20, SealFlags::empty()), "not sealed");
+    not_the_segment("empty", memfd(&[], 0, SEALS), "0 bytes");
+    not_the_segment("cut short", memfd(&[1; 255], 255, SEALS), "255 bytes");
+    not_the_segment("other content", memfd(b"some text", 1 << 20, SEALS), "0x");
+    not_the_segment("against writing", memfd(b"commonag", 1 << 20, SEALS.union(SealFlags::WRITE)), "writing");
+    for seed in 0..64 {
+        let mut random = Random::new(seed);
+        let noise: Vec<u8> = (0..PREFIX / 8).flat_map(|_| random.next().to_le_bytes()).collect();
+        not_the_segment("noise", memfd(&noise, 1 << 20, SEALS), "0x");
+    }
+}
+
+#[test]
+fn a_memfd_with_a_right_header_and_something_wrong() {
+    let id = random_id();
+    let header = header(id, [7; 16]);
+    let bytes = |header: &[u64; PREFIX / 8]| -> Vec<u8> { header.iter().flat_map(|word| word.to_le_bytes()).collect() };
+    let size = (CONTROL + DATA) as u64;
+    for size in [PREFIX as u64, 4096, CONTROL as u64, size - 1] {
+        for error in refusals_at("too short", door(&memfd(&bytes(&header), size, SEALS)), id) {
+            assert!(matches!(error, Error::Corrupt { found, .. } if found == size), "{size}: {error:?}");
+        }
+    }
+    let mut later = header;
+    later[1] += 1;
+    for error in refusals_at("another version", door(&memfd(&bytes(&later), size, SEALS)), id) {
+        assert!(matches!(error, Error::Abi { .. }), "{error:?}");
+    }
+    for error in refusals_at("another segment", door(&memfd(&bytes(&header), size, SEALS)), random_id()) {
+        assert!(matches!(error, Error::NotTheSegment { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn a_locator_that_leads_nowhere_is_gone() {
+    gone("a closed descriptor", Door { pid: id(), fd: 1 << 20 });
+    gone("no descriptor at all", Door { pid: id(), fd: u32::MAX });
+    let mut dead = Command::new("true").spawn().unwrap();
+    let pid = dead.id();
+    dead.wait().unwrap();
+    for pid in [pid, 0, u32::MAX, i32::MAX.cast_unsigned(), 1 << 31] {
+        gone(&format!("process {pid}"), Door { pid, fd: 3 });
+    }
+}
+
+#[test]
+fn a_name_that_is_not_there_is_gone() {
+    let mut fields = fields_at(Kind::Shared, door(&std::io::stdin()), door(&std::io::stdin()), random_id());
+    fields.locator.backing = Backing::Named;
+    let token = forge(&fields, &3usize, &[7; 16]);
+    let error = refusal("no name", SharedSlice::<u8>::from_token, &token);
+    assert!(matches!(error, Error::Gone { .. }), "{error:?}");
+}
+
+#[test]
+fn a_process_that_may_not_be_looked_into_is_unreachable() {
+    let test = "locators::a_process_that_may_not_be_looked_into_is_unreachable";
+    match role().as_deref() {
+        Some("claim") => {
+            for text in env::var(TOKENS).unwrap().split(' ') {
+                unreachable_by(text);
+            }
+        }
+        Some("hide") => {
+            let token = SharedSlice::<u8>::copy_from(&[1, 2, 3][..]).unwrap().into_token().unwrap();
+            let exclusive = SharedSliceMut::<u8>::copy_from(&[1, 2, 3][..]).unwrap().into_token().unwrap();
+            // SAFETY: says of this process, a child of the test, that nobody may look into it; no memory is touched.
+            let done = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+            assert_eq!(done, 0);
+            println!("\n@{token} {exclusive}");
+            let _ = std::io::stdin().read(&mut [0]);
+        }
+        None if geteuid().is_root() => {
+            let token = SharedSlice::<u8>::copy_from(&[1, 2, 3][..]).unwrap().into_token().unwrap();
+            let exclusive = SharedSliceMut::<u8>::copy_from(&[1, 2, 3][..]).unwrap().into_token().unwrap();
+            let directory = Directory::new("nobody");
+            let program = directory.0.join("test");
+            fs::copy(this_program(), &program).unwrap();
+            fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+            let mut command = child(&program, test, "claim");
+            command.env(TOKENS, format!("{token} {exclusive}")).uid(NOBODY).gid(NOBODY).current_dir(&directory.0);
+            run("as nobody", &mut command);
+            assert_eq!(*SharedSlice::<u8>::from_token(&token).unwrap(), [1, 2, 3]);
+            assert_eq!(*SharedSliceMut::<u8>::from_token(&exclusive).unwrap(), [1, 2, 3]);
+        }
+        None => {
+            let mut hidden = child(&this_program(), test, "hide").stdin(Stdio::piped()).spawn().unwrap();
+            // Kept until it has ended: it goes on writing.
+            let mut lines = BufReader::new(hidden.stdout.take().unwrap()).lines().map_while(Result::ok);
+            let tokens = lines.find_map(|line| line.strip_prefix('@').map(str::to_owned)).unwrap();
+            tokens.split(' ').for_each(unreachable_by);
+            drop(hidden.stdin.take());
+            ended("hidden", hidden);
+            drop(lines);
+        }
+        Some(other) => panic!("no role {other}"),
+    }
+}
+
+fn unreachable_by(text: &str) {
+    let fields = from_text(text, |bytes| Ok(*Unverified::parse(bytes)?.fields())).unwrap();
+    let token = from_text(text, Token::copy_from).unwrap();
+    let error = match fields.kind {
+        Kind::Shared => refusal("hidden", SharedSlice::<u8>::from_token, &token),
+        Kind::SharedMut => refusal("hidden", SharedSliceMut::<u8>::from_token, &token),
+    };
+    assert!(matches!(error, Error::Unreachable { pid, .. } if pid == fields.locator.sender.pid), "{error:?}");
+}
