@@ -181,6 +181,29 @@ fn many_threads_make_share_and_drop_without_mixing_values() {
     });
 }
 
+/// Values are right in any case; that nothing but luck makes them so, the thread sanitizer would say.
+#[test]
+fn what_a_thread_has_read_through_a_dropped_clone_comes_before_what_the_next_writes() {
+    on_both_backings(
+        "handles::what_a_thread_has_read_through_a_dropped_clone_comes_before_what_the_next_writes",
+        || {
+            for n in 0..200 {
+                let mut shared: SharedSlice<u64> = Shared::new(&(n, 8)).unwrap();
+                let clone = shared.clone();
+                let reader = std::thread::spawn(move || assert_eq!(clone.iter().sum::<u64>(), 8 * n));
+                let mut exclusive = loop {
+                    match shared.try_into_mut() {
+                        Ok(exclusive) => break exclusive,
+                        Err(refused) => shared = refused.handle,
+                    }
+                };
+                exclusive.fill(77);
+                reader.join().unwrap();
+            }
+        },
+    );
+}
+
 #[test]
 #[allow(clippy::mutable_key_type)] // What changes behind a handle is how it is counted, not its text.
 fn handles_compare_and_hash_as_what_they_hold() {
