@@ -317,16 +317,17 @@ impl Control {
 
     /// Anything but the three states reads as retired: such a segment is not worth keeping.
     pub(crate) fn state(&self) -> State {
-        match self.header().state.load(Ordering::Acquire) {
+        match self.header().state.load(Ordering::SeqCst) {
             1 => State::Active,
             2 => State::Exiting,
             _ => State::Retired,
         }
     }
 
-    /// Release: with the acquire in [`state`](Self::state); whoever sees the state sees what the owner did before.
+    /// Whoever sees the state sees what the owner did before. SeqCst, as the marks of the slots: of an owner and a peer that
+    /// leave at once, at least one sees that the other has.
     pub(crate) fn set_state(&self, state: State) {
-        self.header().state.store(state as u32, Ordering::Release);
+        self.header().state.store(state as u32, Ordering::SeqCst);
     }
 
     /// How many tickets, from the first, have memory under them.

@@ -346,14 +346,23 @@ impl Pool {
     fn grow(&mut self, pages: u32) -> Result<usize, Error> {
         let needed = Arena::rounded(pages) as usize * PAGE;
         self.budget.take(u64::from(pages) * PAGE as u64, None)?;
-        let data = if needed > LARGEST_DATA / 2 {
+        let mut data = if needed > LARGEST_DATA / 2 {
             needed.next_multiple_of(GRANULE)
         } else {
             let doubled = FIRST_DATA << self.segments.iter().flatten().count().min(6);
             doubled.max(needed.next_power_of_two())
         };
+        let _open = peers::gate()?;
         let index = self.segments.iter().position(Option::is_none).unwrap_or(self.segments.len());
-        let at = Arc::new(create(index, data)?);
+        // Address space, or a limit on file sizes, can be short for a doubled segment and do for a smaller one.
+        let at = loop {
+            match create(index, data) {
+                Err(Error::NoSpace { .. }) if data / 2 >= needed.max(GRANULE) && needed <= LARGEST_DATA / 2 => {
+                    data /= 2
+                }
+                made => break Arc::new(made?),
+            }
+        };
         peers::insert(&at);
         let arena = Arena::new((data / PAGE) as u32, at.control.layout.blocks);
         let own = Own { at, arena, slabs: Vec::new() };

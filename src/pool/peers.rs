@@ -1,6 +1,6 @@
 //! Every segment that this process has mapped, its own and its peers': mapped once, found by id without a system call.
 //!
-//! Lock order, for all of `pool`: attaching → table; allocator → table. A stripe lock is held together with no other lock.
+//! Lock order, for all of `pool`: attaching or allocator → gate → table → stripe. Under a stripe lock no other is taken.
 #![allow(unsafe_code)] // A mapped segment's control area is entered, once.
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
@@ -180,19 +180,23 @@ impl Attachment {
     /// Issuer and state of every ticket.
     fn tickets(&self) -> impl Iterator<Item = (u32, TicketState)> + '_ {
         (0..self.control.tickets_backed()).filter_map(|ticket| {
-            let word = super::word::TicketWord(self.control.ticket(ticket).word.load(Ordering::Acquire));
+            let word = super::word::TicketWord(self.control.ticket(ticket).word.load(Ordering::SeqCst));
             Some((word.issuer(), word.state()?))
         })
     }
 
     /// Neither another living participant, which is not exiting, nor a message on its way needs the segment's name.
+    ///
+    /// Tickets first: whoever claims one has marked its slot before it is gone.
     fn nobody_needs_the_name(&self) -> bool {
+        if self.tickets().any(|(_, state)| matches!(state, TicketState::Held | TicketState::Armed)) {
+            return false;
+        }
         let in_use = |number| {
             let mark = self.control.slot(number).mark.load(Ordering::SeqCst);
             mark != 0 && mark & EXITED == 0 && !self.is_dead(number)
         };
-        let others = (0..self.control.layout.participants).filter(|n| *n != self.slot).any(in_use);
-        !others && !self.tickets().any(|(_, state)| matches!(state, TicketState::Held | TicketState::Armed))
+        !(0..self.control.layout.participants).filter(|n| *n != self.slot).any(in_use)
     }
 
     /// This process is done with the segment, its slot free or marked as exited: if it is the last, the name goes.
@@ -209,8 +213,9 @@ impl Attachment {
     pub(crate) fn remove_name(&self) {
         self.segment.remove_name();
         for slot in (0..self.control.layout.participants).map(|number| self.control.slot(number)) {
-            if slot.mark.load(Ordering::Acquire) != 0 {
-                self.segment.bury(slot.identity.load(Ordering::Acquire));
+            let mark = slot.mark.load(Ordering::SeqCst);
+            if mark != 0 {
+                self.segment.bury(slot.identity.load(Ordering::Acquire), mark & EXITED != 0);
             }
         }
         self.segment.vacate(self.slot);
@@ -261,6 +266,10 @@ static TABLE: RwLock<Option<Table>> = RwLock::new(None);
 static ATTACHING: Mutex<()> = Mutex::new(());
 static EXITING: AtomicBool = AtomicBool::new(false);
 
+/// Closed, by the exit handler, for good: what is made or attached while it is open is in the table when the handler
+/// looks.
+static CLOSED: RwLock<bool> = RwLock::new(false);
+
 /// In a slot's mark: its process is at its clean exit, and keeps the slot only for what it still holds.
 const EXITED: u64 = 2;
 
@@ -294,6 +303,7 @@ pub(crate) fn attach(locator: &Locator) -> Result<Arc<Attachment>, Error> {
     }
     Config::current();
     unmap_idle();
+    let _open = gate()?;
     let mut parsed = None;
     let segment = Segment::attach(locator, |prefix, size| {
         let (layout, secret) = Layout::parse(prefix, size, locator.id)?;
@@ -333,6 +343,16 @@ fn unmap_if_idle(attachment: Arc<Attachment>) {
     }
 }
 
+/// Keeps the exit handler waiting while a segment is made or attached, until it is in the table.
+///
+/// # Errors
+///
+/// `Exiting`, if the handler has looked.
+pub(crate) fn gate() -> Result<RwLockReadGuard<'static, bool>, Error> {
+    let closed = CLOSED.read().unwrap_or_else(PoisonError::into_inner);
+    if *closed { Err(Error::Exiting) } else { Ok(closed) }
+}
+
 /// Is this process on its way out?
 pub(crate) fn exiting() -> bool {
     EXITING.load(Ordering::Relaxed)
@@ -342,6 +362,7 @@ pub(crate) fn exiting() -> bool {
 /// held are freed, and names that nobody needs are removed.
 extern "C" fn exit() {
     EXITING.store(true, Ordering::Relaxed);
+    *CLOSED.write().unwrap_or_else(PoisonError::into_inner) = true;
     let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
     for attachment in table.iter().flat_map(|table| table.values()) {
         if attachment.owned.is_some() {

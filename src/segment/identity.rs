@@ -16,6 +16,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicPtr, Ordering},
     },
+    thread,
 };
 
 use super::{Liveness, named, no_space};
@@ -39,8 +40,6 @@ struct Own {
     number: Option<u64>,
     /// What the file lists, in its order.
     names: Vec<SegmentId>,
-    /// Slots of named segments that are occupied under the number.
-    slots: usize,
 }
 
 struct Identity {
@@ -57,31 +56,23 @@ pub(super) fn number() -> Result<u64, Error> {
     Ok(own().identity()?.number)
 }
 
-/// One more slot is occupied.
-pub(super) fn enter() -> Result<(), Error> {
-    let mut own = own();
-    own.identity()?;
-    own.slots += 1;
-    Ok(())
-}
-
-/// So many slots less are occupied.
-pub(super) fn leave(slots: usize) {
-    let mut own = own();
-    own.slots = own.slots.saturating_sub(slots);
-    own.remove_if_done();
-}
-
-/// Lists the name of a segment that is about to be created.
+/// Lists the name of a segment that is about to be created, or in which a slot is about to be occupied.
 pub(super) fn enlist(id: SegmentId) -> Result<(), Error> {
     let mut own = own();
     let at = own.names.len();
-    own.write_line(at, id).map_err(|error| no_space(error, LINE as u64, 0, "write of an identity file"))?;
-    own.names.push(id);
-    Ok(())
+    match own.write_line(at, id) {
+        Ok(()) => {
+            own.names.push(id);
+            Ok(())
+        }
+        Err(error) => {
+            own.remove_if_done();
+            Err(no_space(error, LINE as u64, 0, "write of an identity file"))
+        }
+    }
 }
 
-/// Strikes the name of a segment that is no more. Nothing if it was another process's.
+/// Strikes the name of a segment that is no more, or in which this process is no more. Nothing if it is not listed.
 pub(super) fn strike(id: SegmentId) {
     let mut own = own();
     let Some(at) = own.names.iter().position(|name| *name == id) else { return };
@@ -112,12 +103,21 @@ pub(super) fn liveness(number: u64) -> Liveness {
     }
 }
 
-/// Removes the identity file of a dead process if nothing that it lists is left.
-pub(super) fn bury(number: u64) {
+/// Removes the identity file of a dead process, or of one that is at its clean exit, if nothing that it lists is left: then
+/// there is no segment any more where somebody would ask for it.
+pub(super) fn bury(number: u64, exited: bool) {
     let Ok(mut file) = sys::open_private(&path(number)) else { return };
-    // This process's own is locked, too. One that is out of view was its process's to remove, and another may have its
-    // name by now.
-    if file.try_lock().is_err() || !sys::is_in_view(&file) {
+    // Whoever asks whether the process lives has the lock for a moment.
+    let locked = || {
+        let taken = file.try_lock().is_ok();
+        if !taken {
+            thread::yield_now();
+        }
+        taken
+    };
+    // A living process's own is locked; one that exits makes nothing more. One that is out of view was its process's to
+    // remove, and another may have its name by now.
+    if !(exited || (0..TRIES).any(|_| locked())) || !sys::is_in_view(&file) {
         return;
     }
     let mut names = String::new();
@@ -126,8 +126,8 @@ pub(super) fn bury(number: u64) {
     }
 }
 
-/// At a clean exit: removes this process's identity file if it lists nothing and no slot is occupied under its number.
-/// Else it stays, unlocked when the process has ended, so that others know that it is dead, and bury it with the segment.
+/// At a clean exit: removes this process's identity file if nothing that it lists is left. Else it stays, unlocked when
+/// the process has ended, so that others know that it is dead, and bury it with the last segment.
 pub(crate) fn clean_exit() {
     let process = PROCESS.load(Ordering::Acquire);
     // SAFETY: what is stored in `PROCESS` is never freed.
@@ -135,9 +135,8 @@ pub(crate) fn clean_exit() {
         && process.pid == sys::process_id()
     {
         let own = process.own.lock().unwrap_or_else(PoisonError::into_inner);
-        if own.names.is_empty()
-            && own.slots == 0
-            && let Some(identity) = &own.file
+        if let Some(identity) = &own.file
+            && own.names.iter().all(|id| named::is_gone(&named::name_of(*id)))
         {
             // The lock stays until the process has ended: its threads may still read what its slots hold.
             let _ = fs::remove_file(path(identity.number));
@@ -197,7 +196,6 @@ impl Own {
 
     fn remove_if_done(&mut self) {
         if self.names.is_empty()
-            && self.slots == 0
             && let Some(identity) = self.file.take()
         {
             // Out of view first, and only then unlocked.

@@ -80,6 +80,8 @@ pub(crate) struct Segment {
     /// The process that mapped it; in another one, a forked child, this value lets go of nothing and changes nothing.
     pid: u32,
     owner: Door,
+    /// It was attached, not created.
+    guest: bool,
     /// `control` bytes that may be written, then `data` bytes that may be read. Multiples of [`GRANULE`], at least one.
     base: NonNull<u8>,
     control: usize,
@@ -121,6 +123,11 @@ impl Segment {
     pub(crate) fn create(backing: Backing, id: SegmentId, control: usize, data: usize) -> Result<Segment, Error> {
         let sizes = Sizes { control, data };
         let len = sizes.len().ok_or(Error::TooLarge { requested: usize::MAX, limit: isize::MAX.cast_unsigned() })?;
+        // Beyond it the system does not refuse, it kills.
+        let largest = sys::largest_file();
+        if len as u64 > largest {
+            return Err(Error::NoSpace { requested: len as u64, available: largest });
+        }
         let pid = sys::process_id();
         let (mapped, fd) = match backing {
             Backing::Anonymous => anonymous::create(sizes, len)?,
@@ -160,8 +167,9 @@ impl Segment {
         let Mapped { base, sizes: Sizes { control, data }, mapping } = mapped;
         // SAFETY: these are the pages of a mapping of this process's own.
         unsafe { sys::exclude_from_core_dumps(base, control + data) };
+        let guest = !writable;
         let (writable, occupied) = (AtomicBool::new(writable), Mutex::new(Vec::new()));
-        Segment { id, pid, owner, base, control, data, writable, occupied, mapping }
+        Segment { id, pid, owner, guest, base, control, data, writable, occupied, mapping }
     }
 
     pub(crate) fn id(&self) -> SegmentId {
@@ -262,7 +270,9 @@ impl Segment {
         let taken = match &self.mapping {
             Mapping::Anonymous(anonymous) => anonymous.lock(slot)?,
             Mapping::Named(_) => {
-                identity::enter()?;
+                if self.guest {
+                    identity::enlist(self.id)?;
+                }
                 true
             }
         };
@@ -282,7 +292,8 @@ impl Segment {
         occupied.swap_remove(index);
         match &self.mapping {
             Mapping::Anonymous(anonymous) => anonymous.unlock(slot),
-            Mapping::Named(_) => identity::leave(1),
+            Mapping::Named(_) if self.guest => identity::strike(self.id),
+            Mapping::Named(_) => {}
         }
     }
 
@@ -316,11 +327,11 @@ impl Segment {
         }
     }
 
-    /// After the name has been removed: of a participant known by `identity` that is dead and has left nothing else,
-    /// the identity file goes too.
-    pub(crate) fn bury(&self, identity: u64) {
+    /// After the name has been removed: of a participant known by `identity` that is dead, or has `exited`, and is in no
+    /// other segment that is left, the identity file goes too.
+    pub(crate) fn bury(&self, identity: u64, exited: bool) {
         if matches!(self.mapping, Mapping::Named(_)) && self.is_ours() {
-            identity::bury(identity);
+            identity::bury(identity, exited);
         }
     }
 
@@ -349,8 +360,8 @@ impl Drop for Segment {
     fn drop(&mut self) {
         // The locks of an anonymous segment go with its descriptor.
         if matches!(self.mapping, Mapping::Named(_)) && self.is_ours() {
-            let slots = self.occupied().len();
-            identity::leave(slots);
+            let slots = if self.guest { self.occupied().len() } else { 0 };
+            (0..slots).for_each(|_| identity::strike(self.id));
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use self::{
     memory::available_memory,
     object::{Object, unlink_named},
 };
-pub(crate) use super::unix::{at_exit, create_private, is_in_view, open_private, page_size, protect};
+pub(crate) use super::unix::{at_exit, create_private, is_in_view, largest_file, open_private, page_size, protect};
 
 /// A word of this process's own that a forked child finds zero (`MADV_WIPEONFORK`); null until it is made.
 static PID: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
@@ -134,7 +134,11 @@ pub(crate) unsafe fn exclude_from_core_dumps(start: NonNull<u8>, len: usize) {
 /// Can other processes of this user reach a memfd of this one, and can this one reopen its own?
 pub(crate) fn anonymous_works() -> bool {
     let reopens = || -> io::Result<()> { Object::anonymous(page_size() as u64)?.reopen().map(drop) };
-    matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable)) && reopens().is_ok()
+    // Want of descriptors or memory says nothing of the system: whoever asked will be told of that.
+    let passing = |error: &io::Error| {
+        matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EINTR))
+    };
+    matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable)) && reopens().as_ref().err().is_none_or(passing)
 }
 
 /// Where files lie that last as long as named segments do.

@@ -21,7 +21,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-pub(crate) use super::unix::{at_exit, create_private, is_in_view, open_private, page_size, protect};
+pub(crate) use super::unix::{at_exit, create_private, is_in_view, largest_file, open_private, page_size, protect};
 use crate::sys::Refusal;
 
 /// The id of this process.

@@ -25,7 +25,7 @@ use macos as platform;
 pub(crate) use platform::unmap;
 pub(crate) use platform::{
     Object, anonymous_works, at_exit, available_memory, boot_time, create_private, exclude_from_core_dumps, is_in_view,
-    named_directory, open_private, page_size, process_id, protect, unlink_named, wait, wake_all,
+    largest_file, named_directory, open_private, page_size, process_id, protect, unlink_named, wait, wake_all,
 };
 #[cfg(windows)]
 use windows as platform;

@@ -12,7 +12,7 @@ use std::{
 use rustix::{
     fs::OFlags,
     mm::{MprotectFlags, mprotect},
-    process::geteuid,
+    process::{Resource, geteuid, getrlimit},
 };
 
 use crate::Error;
@@ -55,6 +55,11 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file of this user's"))
     }
+}
+
+/// Bytes of the largest file that this process may make.
+pub(crate) fn largest_file() -> u64 {
+    getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
 }
 
 /// Whether an open file still has a name.
