@@ -112,12 +112,17 @@ pub(crate) use self::ndarray::{narrow_axis, required_memory_of, standard_metadat
 /// - The same holds for whatever bytes and metadata [`check`](Self::check) has answered `Ok(())` for; the default
 ///   `check` answers that for everything whose token has the right MAC, that is, for what `new` or `new_from_src` made
 ///   and what was written through the views since.
-/// - Writing through a `ShmemViewMut` leaves bytes behind that the views can be made from again, all of them initialized.
+/// - Writing through a `ShmemViewMut`, which includes what it does with the metadata it was lent, leaves bytes and metadata
+///   behind that the views can be made from again, all bytes initialized.
+/// - Either no other type that is claimed anywhere has this type's [`fingerprint`](Self::fingerprint), or `check` finds out
+///   what is not this type's. The default fingerprint goes by the type's name, which types in the bodies of two functions,
+///   or in two versions of one crate, can have in common.
 pub unsafe trait ShmemBacked {
     /// What [`new`](Self::new) makes a value from.
     type NewArg: ?Sized;
 
-    /// What is needed, beside the data, to make a view. It travels in the token, in postcard, so it should be small.
+    /// What is needed, beside the data, to make a view. It travels in the token, in postcard, so it should be small, and
+    /// serde attributes that need a self-describing format (`tag`, `untagged`, `flatten`, `skip_serializing_if`) don't work.
     type MetaData: Serialize + DeserializeOwned + Clone;
 
     /// How the data has to be aligned, in bytes: a power of two. The default is 128, as in sharify, and no more than what

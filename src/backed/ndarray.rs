@@ -291,7 +291,10 @@ where
     ///
     /// If `data` is shorter than `required_memory_arg` says, or not aligned for `A`.
     fn new(data: &mut [u8], (value, dim): &Self::NewArg) -> Self::MetaData {
-        room_for(data, count(dim.as_array_view()).unwrap_or(usize::MAX)).fill(MaybeUninit::new(*value));
+        // Elements without bytes are there already, however many.
+        if size_of::<A>() != 0 {
+            room_for(data, count(dim.as_array_view()).unwrap_or(usize::MAX)).fill(MaybeUninit::new(*value));
+        }
         standard_metadata(dim)
     }
 

@@ -102,7 +102,10 @@ unsafe impl<T: NoUninit + CheckedBitPattern> ShmemBacked for [T] {
     ///
     /// If `data` is shorter than `required_memory_arg` says, or not aligned for `T`.
     fn new(data: &mut [u8], (value, len): &Self::NewArg) -> usize {
-        room_for(data, *len).fill(MaybeUninit::new(*value));
+        // Elements without bytes are there already, however many.
+        if size_of::<T>() != 0 {
+            room_for(data, *len).fill(MaybeUninit::new(*value));
+        }
         *len
     }
 

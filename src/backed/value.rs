@@ -16,7 +16,7 @@ use super::{
     slice::{alignment_of, start_of, start_of_mut, write_elements},
 };
 
-/// A single plain value: `Shared<Value<T>>` looks like a `&T`, `SharedMut<Value<T>>` like a `&mut T`.
+/// A single plain value: a view of a `Shared<Value<T>>` is a `&T`, one of a `SharedMut<Value<T>>` a `&mut T`.
 ///
 /// It is a newtype because an implementation of [`ShmemBacked`] for every plain `T` would collide with those for arrays
 /// and for types of your own.

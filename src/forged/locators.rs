@@ -103,7 +103,8 @@ fn what_a_locator_leads_to_is_not_opened() {
     let none = std::ptr::null_mut();
     // SAFETY: two descriptors are written to two integers; nothing else is asked for.
     let made = unsafe { libc::openpty(&mut master, &mut terminal, none, none.cast(), none.cast()) };
-    if made == 0 {
+    assert_eq!(made, 0, "no terminal could be made: {}", std::io::Error::last_os_error());
+    {
         // SAFETY: a descriptor that was made just now and is nobody else's.
         let _master = unsafe { OwnedFd::from_raw_fd(master) };
         // SAFETY: as above.

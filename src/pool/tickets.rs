@@ -205,13 +205,6 @@ impl Part {
         issued.map_err(|error| (self, error))
     }
 
-    /// A claim that has taken the ticket finds that it can't use the value: the ticket is armed again. An issue, but for
-    /// the epoch: the token names the ticket as before.
-    fn unclaim(self, issued: Issued, kind: Kind, taken: Taken<'_>) {
-        // Where that fails too, the ticket is free and the part is dropped: an exiting process loses what it was sent.
-        let _ = self.hand_over_to(kind, |_| Ok((issued.ticket, taken.keep())));
-    }
-
     /// Takes back a ticket of this block that nobody has claimed, held or armed; false if it is gone.
     pub(crate) fn revoke(&self, issued: Issued) -> bool {
         take_back(self.hold().at(), issued, &[TicketState::Held, TicketState::Armed]).unwrap_or(false)
@@ -300,27 +293,15 @@ impl Source {
             }
             result => result?,
         };
-        let whole = Part::whole(hold);
+        let mut claimed = Claimed { part: Some(Part::whole(hold)), taken, issued, kind };
         // A hold that was here already has its own copy of the length.
-        let (whole, checked) = match start.checked_add(len) {
-            Some(end) if end <= whole.len() => {
-                let part = whole.narrow(start, len);
-                let checked = check(&part);
-                (part, checked)
-            }
-            end => {
-                let error = Error::Range { start, end: end.unwrap_or(usize::MAX), length: whole.len() };
-                (whole, Err(error))
-            }
-        };
-        match (checked, taken) {
-            (Ok(()), _) => Ok(whole),
-            (Err(error), None) => Err(error),
-            (Err(error), Some(taken)) => {
-                whole.unclaim(issued, kind, taken);
-                Err(error)
-            }
+        let length = claimed.part().len();
+        if start.checked_add(len).is_none_or(|end| end > length) {
+            return Err(Error::Range { start, end: start.saturating_add(len), length });
         }
+        claimed.part = claimed.part.take().map(|whole| whole.narrow(start, len));
+        check(claimed.part())?;
+        Ok(claimed.keep())
     }
 
     /// The ticket's hold, and the ticket if it was there.
@@ -483,6 +464,44 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         // Release: as every store that ends a sequence. Nobody else swaps a reserved ticket.
         self.row.word.store(self.mine.with(TicketState::Free).0, Ordering::Release);
+    }
+}
+
+/// What a claim has, until it has looked at the value. Dropped, because the value can't be used or the look panics, it puts
+/// the ticket back: armed again, as the token names it. An issue, but for the epoch.
+struct Claimed<'a> {
+    part: Option<Part>,
+    /// `None` if the value was joined.
+    taken: Option<Taken<'a>>,
+    issued: Issued,
+    kind: Kind,
+}
+
+impl Claimed<'_> {
+    fn part(&self) -> &Part {
+        match &self.part {
+            Some(part) => part,
+            None => unreachable!("the part is taken only by `keep` and drop"),
+        }
+    }
+
+    /// The value can be used: the ticket is free.
+    fn keep(mut self) -> Part {
+        self.taken = None;
+        match self.part.take() {
+            Some(part) => part,
+            None => unreachable!("the part is taken only here and by drop"),
+        }
+    }
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        let Some(part) = self.part.take() else { return };
+        if let Some(taken) = self.taken.take() {
+            // Where that fails, the ticket is free and the part is dropped: an exiting process loses what it was sent.
+            let _ = part.hand_over_to(self.kind, |_| Ok((self.issued.ticket, taken.keep())));
+        }
     }
 }
 

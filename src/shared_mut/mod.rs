@@ -52,6 +52,9 @@ pub type SharedStrMut = SharedMut<str>;
 /// [`Config::claim_deadline`](crate::Config::claim_deadline) says, and then gets [`Error::StillHeld`] and may try again.
 /// Serializing again emits the same ticket.
 ///
+/// Deserializing claims at once: when a later part of the same message can't be read, what was claimed before it is dropped.
+/// Messages with several exclusive values better carry [`Ticket`]s, which are claimed when all of them are there.
+///
 /// A handle that has been serialized stays marked, also if the serializer fails; a handle dropped without a successful
 /// serialization takes its ticket, and the value, with it. Whoever wants the value back from a channel that refuses it
 /// sends [`into_ticket`](Self::into_ticket).
@@ -344,6 +347,18 @@ where
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         wire::receive(deserializer, Self::claim)
+    }
+}
+
+/// [`Shared::try_into_mut`].
+impl<T> TryFrom<Shared<T>> for SharedMut<T>
+where
+    T: ShmemBacked + ?Sized,
+{
+    type Error = Refused<Shared<T>>;
+
+    fn try_from(shared: Shared<T>) -> Result<Self, Self::Error> {
+        shared.try_into_mut()
     }
 }
 

@@ -1,8 +1,17 @@
 //! Claims that can't be honoured: each an error that names the cause, and nothing is lost.
 
-use std::{mem, thread, time::Duration};
+use std::{
+    mem,
+    panic::catch_unwind,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
-use commonage::{Error, Kind, Shared, SharedMut, SharedSlice, SharedSliceMut, SharedStr, SharedStrMut, Ticket};
+use commonage::{
+    CheckError, Error, Kind, Shared, SharedMut, SharedSlice, SharedSliceMut, SharedStr, SharedStrMut, ShmemBacked,
+    ShmemView, Ticket,
+};
 use serde::de::DeserializeOwned;
 
 use crate::support::{on_both_backings, remove_what_the_dead_left};
@@ -49,6 +58,96 @@ fn a_message_with_any_bit_flipped_is_an_error_or_the_same_value() {
         }
         assert_eq!(*read::<SharedSliceMut<u16>>(&message).unwrap(), [1, 2, 3]);
     });
+}
+
+#[test]
+fn a_cut_message_of_several_tickets_loses_nothing() {
+    on_both_backings("claims::a_cut_message_of_several_tickets_loses_nothing", || {
+        let ticket = |n| SharedMut::copy_from(&[n; 3][..]).unwrap().into_ticket().unwrap();
+        let tickets: (Ticket<[u8]>, Ticket<[u8]>) = (ticket(1), ticket(2));
+        let message = bytes(&tickets);
+        for end in 0..message.len() {
+            assert!(read::<(Ticket<[u8]>, Ticket<[u8]>)>(&message[..end]).is_err(), "cut at {end}");
+        }
+        let (first, second) = read::<(Ticket<[u8]>, Ticket<[u8]>)>(&message).unwrap();
+        assert_eq!((first.claim_mut().unwrap()[0], second.claim_mut().unwrap()[0]), (1, 2));
+    });
+}
+
+#[test]
+fn a_cut_message_of_several_exclusive_values_drops_what_it_has_claimed_and_leaks_nothing() {
+    const TEST: &str = "claims::a_cut_message_of_several_exclusive_values_drops_what_it_has_claimed_and_leaks_nothing";
+    on_both_backings(TEST, || {
+        let values = [1, 2].map(|n| SharedSliceMut::<u8>::copy_from(&[n; 3][..]).unwrap());
+        let message = bytes(&values);
+        drop(values);
+        assert!(read::<[SharedSliceMut<u8>; 2]>(&message[..message.len() - 1]).is_err());
+        let second = &message[message.len() / 2..];
+        assert_eq!(*read::<SharedSliceMut<u8>>(second).unwrap(), [2; 3]);
+        assert!(
+            read::<SharedSliceMut<u8>>(&message[..message.len() / 2]).is_err(),
+            "the first was claimed and dropped"
+        );
+    });
+}
+
+/// A byte that is looked at when it is claimed, by a function that can panic.
+struct Watched;
+
+static PANICS: AtomicBool = AtomicBool::new(false);
+
+// SAFETY: one byte, whatever it is, and the view is a copy of it.
+unsafe impl ShmemBacked for Watched {
+    type NewArg = u8;
+    type MetaData = ();
+
+    fn required_memory_arg(_: &u8) -> usize {
+        1
+    }
+
+    fn required_memory_src(_: &Self) -> usize {
+        1
+    }
+
+    fn new(data: &mut [u8], value: &u8) {
+        data[0] = *value;
+    }
+
+    fn new_from_src(_: &mut [u8], _: &Self) {}
+
+    fn check(_: &[u8], _: &()) -> Result<(), CheckError> {
+        assert!(!PANICS.load(Ordering::SeqCst), "the look panics");
+        Ok(())
+    }
+}
+
+impl ShmemView<'_> for Watched {
+    type View = u8;
+
+    fn view(data: &[u8], _: &()) -> u8 {
+        data[0]
+    }
+}
+
+#[test]
+fn a_claim_that_panics_takes_nothing() {
+    on_both_backings("claims::a_claim_that_panics_takes_nothing", || {
+        let token = SharedMut::<Watched>::new(&7).unwrap().into_token().unwrap();
+        PANICS.store(true, Ordering::SeqCst);
+        assert!(catch_unwind(|| SharedMut::<Watched>::from_token(&token).is_ok()).is_err());
+        PANICS.store(false, Ordering::SeqCst);
+        assert_eq!(SharedMut::<Watched>::from_token(&token).unwrap().as_view(), 7);
+    });
+}
+
+#[test]
+fn handles_go_where_their_elements_and_metadata_go() {
+    fn goes<T: Send + Sync>() {}
+    goes::<SharedSlice<u64>>();
+    goes::<SharedSliceMut<u64>>();
+    goes::<SharedStr>();
+    goes::<SharedStrMut>();
+    goes::<Ticket<str>>();
 }
 
 #[test]

@@ -250,6 +250,41 @@ fn a_held_value_of_a_sender_that_died_is_claimed_at_once() {
     }
 }
 
+#[test]
+fn a_claim_waits_for_a_sender_in_another_process_and_says_when_it_still_holds() {
+    const TEST: &str = "processes::a_claim_waits_for_a_sender_in_another_process_and_says_when_it_still_holds";
+    main_or_child(
+        TEST,
+        || {
+            let value: SharedSliceMut<u8> = SharedMut::new(&(5, 100)).unwrap();
+            let mut running = child(TEST, "sender").env("TOKEN", &value.into_token().unwrap()).spawn();
+            let mut out = BufReader::new(running.child().stdout.take().unwrap());
+            let json = loop {
+                let mut line = String::new();
+                assert_ne!(out.read_line(&mut line).unwrap(), 0, "the sender has ended");
+                if let Some((_, json)) = line.trim().split_once("value ") {
+                    break json.to_owned();
+                }
+            };
+            let ticket: Ticket<[u8]> = serde_json::from_str(&json).unwrap();
+            let error = ticket.claim_mut().unwrap_err();
+            assert!(matches!(error, Error::StillHeld { waited, .. } if waited.as_secs() >= 4), "{error:?}");
+            // It drops the handle when its input ends, which is after this claim has begun, or before: both are right.
+            let claim = std::thread::spawn(move || ticket.claim_mut().map(|value| value.to_vec()));
+            drop(running.child().stdin.take());
+            assert_eq!(claim.join().unwrap().unwrap(), [5; 100]);
+            running.success();
+        },
+        |_| {
+            let value = SharedSliceMut::<u8>::from_token(&value("TOKEN")).unwrap();
+            println!("\nvalue {}", serde_json::to_string(&value).unwrap());
+            let mut rest = Vec::new();
+            std::io::stdin().read_to_end(&mut rest).unwrap();
+            drop(value);
+        },
+    );
+}
+
 /// The example, built beside this test: another program than this one.
 fn example(name: &str) -> PathBuf {
     let mut path = env::current_exe().unwrap();
