@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufReader, Read, Write},
     path::PathBuf,
     process::Command,
 };
@@ -10,7 +10,7 @@ use std::{
 use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, SharedStr, Ticket};
 use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
 
-use crate::support::{ChildCommand, backings, child, is_child, remove_what_the_dead_left, role};
+use crate::support::{ChildCommand, backings, child, is_child, remove_what_the_dead_left, role, said};
 
 fn value(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("the parent sets {name}"))
@@ -70,12 +70,9 @@ fn a_pipe_carries_values_both_ways() {
                 let value: SharedSliceMut<u32> = SharedMut::new(&(round, 10_000)).unwrap();
                 writeln!(to, "{}", serde_json::to_string(&value).unwrap()).unwrap();
                 drop(value);
-                let answer = loop {
-                    let mut line = String::new();
-                    assert_ne!(from.read_line(&mut line).unwrap(), 0, "the child has ended");
-                    if let Some((_, json)) = line.split_once("answer ") {
-                        break serde_json::from_str::<SharedSliceMut<u32>>(json).unwrap();
-                    }
+                let answer = {
+                    let json = said(&mut from, "answer ");
+                    serde_json::from_str::<SharedSliceMut<u32>>(&json).unwrap()
                 };
                 assert!(answer.iter().all(|x| *x == round + 1));
             }
@@ -165,13 +162,7 @@ fn a_value_outlives_the_process_that_made_it_as_long_as_somebody_holds_it() {
         || {
             let mut running = child(TEST, "maker").spawn();
             let mut out = BufReader::new(running.child().stdout.take().unwrap());
-            let token = loop {
-                let mut line = String::new();
-                assert_ne!(out.read_line(&mut line).unwrap(), 0, "the maker has ended");
-                if let Some((_, token)) = line.trim().split_once("token ") {
-                    break token.to_owned();
-                }
-            };
+            let token = said(&mut out, "token ");
             let value = SharedSlice::<u64>::from_token(&token).unwrap();
             running.success();
             assert_eq!(value.len(), 100_000);
@@ -225,13 +216,7 @@ fn a_held_value_of_a_sender_that_died_is_claimed_at_once() {
             let value: SharedSliceMut<u8> = SharedMut::new(&(5, 100)).unwrap();
             let mut running = child(TEST, "sender").env("TOKEN", &value.into_token().unwrap()).spawn();
             let mut out = BufReader::new(running.child().stdout.take().unwrap());
-            let json = loop {
-                let mut line = String::new();
-                assert_ne!(out.read_line(&mut line).unwrap(), 0, "the sender has ended");
-                if let Some((_, json)) = line.trim().split_once("value ") {
-                    break json.to_owned();
-                }
-            };
+            let json = said(&mut out, "value ");
             running.child().kill().unwrap();
             running.child().wait().unwrap();
             let value: SharedSliceMut<u8> = serde_json::from_str(&json).unwrap();
@@ -259,13 +244,7 @@ fn a_claim_waits_for_a_sender_in_another_process_and_says_when_it_still_holds() 
             let value: SharedSliceMut<u8> = SharedMut::new(&(5, 100)).unwrap();
             let mut running = child(TEST, "sender").env("TOKEN", &value.into_token().unwrap()).spawn();
             let mut out = BufReader::new(running.child().stdout.take().unwrap());
-            let json = loop {
-                let mut line = String::new();
-                assert_ne!(out.read_line(&mut line).unwrap(), 0, "the sender has ended");
-                if let Some((_, json)) = line.trim().split_once("value ") {
-                    break json.to_owned();
-                }
-            };
+            let json = said(&mut out, "value ");
             let ticket: Ticket<[u8]> = serde_json::from_str(&json).unwrap();
             let error = ticket.claim_mut().unwrap_err();
             assert!(matches!(error, Error::StillHeld { waited, .. } if waited.as_secs() >= 4), "{error:?}");
@@ -353,12 +332,9 @@ fn a_peer_maps_a_segment_once_and_unmaps_what_the_owner_has_retired() {
             let mut from = BufReader::new(running.child().stdout.take().unwrap());
             let mut ask = |token: String| {
                 writeln!(to, "{token}").unwrap();
-                loop {
-                    let mut line = String::new();
-                    assert_ne!(from.read_line(&mut line).unwrap(), 0, "the peer has ended");
-                    if let Some((_, number)) = line.trim().split_once("mapped ") {
-                        break number.parse::<usize>().unwrap();
-                    }
+                {
+                    let number = said(&mut from, "mapped ");
+                    number.parse::<usize>().unwrap()
                 }
             };
             for _ in 0..10 {

@@ -2,9 +2,9 @@
 
 use std::{
     env, fs,
-    io::Read,
+    io::{BufRead, Read},
     process::{Child, Command, Output, Stdio},
-    sync::mpsc,
+    sync::mpsc::{self, RecvTimeoutError, Sender},
     thread,
     time::Duration,
 };
@@ -83,7 +83,15 @@ impl ChildCommand {
     pub(crate) fn spawn(mut self) -> Running {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.what));
-        Running { child: Some(child), what: self.what }
+        let (pid, what) = (child.id(), self.what.clone());
+        let (alive, ended) = mpsc::channel();
+        thread::spawn(move || {
+            if ended.recv_timeout(WATCHDOG) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("watchdog: {what} did not end within {WATCHDOG:?}");
+                kill(pid);
+            }
+        });
+        Running { child: Some(child), what: self.what, _watchdog: alive }
     }
 
     /// Runs it to its end; what it wrote.
@@ -96,6 +104,8 @@ impl ChildCommand {
 pub(crate) struct Running {
     child: Option<Child>,
     what: String,
+    /// Dropped when the child has ended: until then the watchdog waits, from the start.
+    _watchdog: Sender<()>,
 }
 
 impl Running {
@@ -103,7 +113,7 @@ impl Running {
         self.child.as_mut().expect("it has not been waited for")
     }
 
-    /// Waits for its end, at most as long as the watchdog lets it.
+    /// Waits for its end.
     pub(crate) fn output(mut self) -> Output {
         let mut child = self.child.take().expect("it has not been waited for");
         drop(child.stdin.take());
@@ -115,22 +125,12 @@ impl Running {
             }
             bytes
         };
-        let pid = child.id();
-        let (tx, rx) = mpsc::channel();
-        let what = self.what.clone();
-        thread::spawn(move || {
-            if rx.recv_timeout(WATCHDOG).is_err() {
-                eprintln!("watchdog: {what} did not end within {WATCHDOG:?}");
-                kill(pid);
-            }
-        });
         let stderr = thread::scope(|scope| {
             let stderr = scope.spawn(|| read(err.as_mut().map(|p| p as &mut dyn Read)));
             let stdout = read(out.as_mut().map(|p| p as &mut dyn Read));
             (stdout, stderr.join().expect("the reader of stderr"))
         });
         let status = child.wait().expect("waiting for a child");
-        let _ = tx.send(());
         Output { status, stdout: stderr.0, stderr: stderr.1 }
     }
 
@@ -159,6 +159,13 @@ impl Drop for Running {
             remove_what_the_dead_left();
         }
     }
+}
+
+/// What follows `prefix` in the next line of a child that has it; the test harness writes there too.
+pub(crate) fn said(from: &mut impl BufRead, prefix: &str) -> String {
+    let lines = from.lines().map(|line| line.expect("what a child wrote is text"));
+    let found = lines.filter_map(|line| Some(line.split_once(prefix)?.1.trim().to_owned())).next();
+    found.unwrap_or_else(|| panic!("the child has ended without a line with `{prefix}`"))
 }
 
 fn kill(pid: u32) {
