@@ -1,6 +1,7 @@
 //! What a process chooses for its pool, once, before it first uses the crate.
 
 use std::{
+    path::PathBuf,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -31,15 +32,25 @@ pub enum Backing {
 pub struct Config {
     pub(crate) backing: Option<Backing>,
     pub(crate) claim_deadline: Duration,
+    pub(crate) lost_after: Duration,
+    pub(crate) limit: u64,
+    pub(crate) wills: Option<PathBuf>,
 }
 
 static INSTALLED: OnceLock<Config> = OnceLock::new();
 static USED: AtomicBool = AtomicBool::new(false);
 
 impl Config {
-    /// The defaults: the platform's backing, claims that wait up to five seconds for a sender to let go.
+    /// The defaults: the platform's backing, claims that wait up to five seconds for a sender to let go, messages that are
+    /// lost after an hour, no limit but the machine's, wills in `/dev/shm`.
     pub const fn new() -> Self {
-        Config { backing: None, claim_deadline: Duration::from_secs(5) }
+        Config {
+            backing: None,
+            claim_deadline: Duration::from_secs(5),
+            lost_after: Duration::from_secs(3600),
+            limit: u64::MAX,
+            wills: None,
+        }
     }
 
     /// Where this process's segments come from. Default: [`Backing::Anonymous`] on Linux, unless this process is not
@@ -53,6 +64,31 @@ impl Config {
     /// seconds. In the sender's own process a claim never waits longer than one second.
     pub const fn claim_deadline(mut self, deadline: Duration) -> Self {
         self.claim_deadline = deadline;
+        self
+    }
+
+    /// When a message that nobody has claimed counts as lost. Default: one hour.
+    ///
+    /// What the dead have left unclaimed (wills, named segments) is removed when it is older, by any process that sweeps;
+    /// a living process takes back tickets of its own pool that are older when it runs out of memory.
+    pub const fn lost_after(mut self, age: Duration) -> Self {
+        self.lost_after = age;
+        self
+    }
+
+    /// The most memory, in bytes, that this process's pool reserves for values: beyond it, [`Error::NoSpace`]. Whole pages
+    /// count, and those that are kept warm too, until they are needed elsewhere; the control areas do not. Default: no
+    /// limit but what the machine has.
+    pub const fn limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// Where the wills of this process are: files that hold what it has sent from memory without a name, and nobody has
+    /// claimed when it exits. Receivers look for them in the same place, so all processes that exchange values should have
+    /// the same; the directory must exist. Default: `/dev/shm`.
+    pub fn wills_in(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.wills = Some(directory.into());
         self
     }
 

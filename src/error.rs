@@ -299,6 +299,12 @@ pub enum Error {
         /// The length that it must lie within.
         length: usize,
     },
+    /// The handle was inherited from the parent by `fork`: only the parent can send it or change its kind.
+    #[error("this handle was inherited from process {process} by fork: a child can neither send it nor change it")]
+    Inherited {
+        /// The process that has the handle.
+        process: u32,
+    },
     /// The process is exiting; nothing can be sent any more.
     #[error("the process is exiting: nothing can be sent any more")]
     Exiting,

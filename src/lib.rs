@@ -12,6 +12,7 @@
 //! | a type of your own | [`ShmemBacked`], [`ShmemView`], [`ShmemViewMut`] and [`backed`] |
 //! | to know what went wrong | [`Error`], [`Refused`] |
 //! | to choose where memory comes from, to give it back | [`Config`], [`Backing`], [`trim`] |
+//! | to see what there is, to take back what is lost | [`stats`], [`sweep`], [`reclaim`] |
 //!
 //! # Who is trusted with what
 //!
@@ -23,15 +24,32 @@
 //! | a [`ShmemBacked`] implementation | what its `unsafe impl` promises | |
 //! | another user, another machine | not even that: it is refused by the system | |
 //!
-//! `unsafe fork()`: a child must not use the handles that it has inherited, only drop them by ending without running
-//! destructors (`exec`, `_exit`); that is part of what the caller of `fork` and of raw `clone` promises.
+//! # Processes that end
+//!
+//! | a process | what it held | what it had sent, and nobody has claimed | what it owned |
+//! |---|---|---|---|
+//! | exits: `main` returns or panics, `process::exit` | is given back | is kept: anonymous memory's messages become files in `/dev/shm` (wills), named memory keeps its name; claimed as ever, at the price of one copy in the first case | stays as long as others hold something in it, and only that |
+//! | is killed, or aborts | is given back at the owner's next look, or at the next of any who share the memory when the owner is dead too | stays if the owner lives, or if the memory has a name; else the claim says [`Error::Gone`] | the same |
+//! | forks | the child inherits nothing: it can look at what its parent had while the parent keeps it, drop it without effect, and not send it ([`Error::Inherited`]); it makes, sends and receives values of its own | is the parent's | is the parent's |
+//!
+//! Who lives is known by locks that the kernel lets go of, however a process ends: no process id is compared, and no time is
+//! measured. [`sweep`] looks at once; the crate looks by itself once a second, at calls that send, receive or allocate.
+//! Messages that nobody claims are taken back by [`reclaim`], and when memory runs out after [`Config::lost_after`].
+//!
+//! `unsafe fork()`: what a child reads through an inherited handle is defined only while the parent keeps the handle, and it
+//! must not write through one. That is part of what the caller of `fork` promises. A raw `clone` runs no handlers: until
+//! such a child first uses the crate, or runs another program, its parent looks alive after its death.
 #![deny(unsafe_code)]
 
 pub mod backed;
 mod config;
+#[cfg(test)]
+mod crash;
 mod error;
 #[cfg(test)]
 mod forged;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod pool;
 mod segment;
 mod shared;
@@ -46,7 +64,7 @@ pub use backed::{SharedArray, SharedArrayMut};
 pub use bytemuck;
 pub use config::{Backing, Config};
 pub use error::{Counts, Error, Kind, Refused, SegmentId, TokenFault};
-pub use pool::trim;
+pub use pool::{Stats, Swept, reclaim, stats, sweep, trim};
 pub use shared::{Shared, SharedSlice, SharedStr};
 pub use shared_mut::{SharedMut, SharedSliceMut, SharedStrMut};
 pub use ticket::Ticket;

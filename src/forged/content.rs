@@ -12,6 +12,13 @@ fn said_to_be<T: ShmemBacked + ?Sized, M: Serialize>(kind: Kind, bytes: &[u8], m
     forge(&Fields { fingerprint: T::fingerprint(), ..fields }, metadata, &secret)
 }
 
+/// The error of a claim; the message is taken back after it.
+fn refused<H>(claim: fn(&str) -> Result<H, Error>, token: &Token) -> Error {
+    let Err(error) = claim(&token.text()) else { panic!("claimed") };
+    assert!(revoke(token.as_bytes()).unwrap(), "a claim that fails leaves the ticket: {error}");
+    error
+}
+
 #[test]
 fn a_bool_that_is_two_and_a_char_that_is_none() {
     assert!(
@@ -19,18 +26,19 @@ fn a_bool_that_is_two_and_a_char_that_is_none() {
     );
     for (bytes, at) in [([2, 0, 1], 0), ([0, 1, 2], 2), ([1, 255, 1], 1)] {
         let token = said_to_be::<[bool], _>(Kind::Shared, &bytes, &3usize);
-        let error = SharedSlice::<bool>::from_token(&token.text()).unwrap_err();
+        let error = refused(SharedSlice::<bool>::from_token, &token);
         assert!(matches!(error, Error::Content { .. }), "{at}: {error:?}");
         let token = said_to_be::<[bool], _>(Kind::SharedMut, &bytes, &3usize);
-        let error = SharedSliceMut::<bool>::from_token(&token.text()).unwrap_err();
+        let error = refused(SharedSliceMut::<bool>::from_token, &token);
         assert!(matches!(error, Error::Content { .. }), "{at}: {error:?}");
         let token = said_to_be::<[bool], _>(Kind::Shared, &bytes, &3usize);
         let error = serde_json::from_str::<SharedSlice<bool>>(&serde_json::to_string(&Sent(&token)).unwrap());
         assert!(error.unwrap_err().to_string().contains("content"));
+        assert!(revoke(token.as_bytes()).unwrap());
     }
     for bad in [0xd800u32, 0xdfff, 0x11_0000, u32::MAX] {
         let token = said_to_be::<[char], _>(Kind::Shared, &bad.to_ne_bytes(), &1usize);
-        let error = SharedSlice::<char>::from_token(&token.text()).unwrap_err();
+        let error = refused(SharedSlice::<char>::from_token, &token);
         assert!(matches!(error, Error::Content { .. }), "{bad:x}: {error:?}");
     }
 }
@@ -72,10 +80,10 @@ fn text_that_is_not_utf_8() {
     assert_eq!(*SharedStr::from_token(&token.text()).unwrap(), *"grüße");
     for bytes in [&b"\xff"[..], b"ab\xc3", b"\xed\xa0\x80", b"\xc0\x80abc", &[b'x'; 5000].map(|x| x | 0x80)] {
         let token = said_to_be::<str, _>(Kind::Shared, bytes, &bytes.len());
-        let error = SharedStr::from_token(&token.text()).unwrap_err();
+        let error = refused(SharedStr::from_token, &token);
         assert!(matches!(error, Error::Content { .. }), "{error:?}");
         let token = said_to_be::<str, _>(Kind::SharedMut, bytes, &bytes.len());
-        let error = SharedMut::<str>::from_token(&token.text()).unwrap_err();
+        let error = refused(SharedMut::<str>::from_token, &token);
         assert!(matches!(error, Error::Content { .. }), "{error:?}");
     }
 }

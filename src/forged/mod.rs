@@ -44,7 +44,7 @@ use crate::{
     pool::{Issued, Secret, Source},
     segment::{Door, GRANULE, Locator, PREFIX, Segment},
     sys, trim,
-    wire::{Fields, Token, Unverified, encode, from_text},
+    wire::{Fields, Token, Unverified, encode, from_text, revoke},
 };
 
 const ROLE: &str = "COMMONAGE_FORGED_ROLE";
@@ -60,6 +60,11 @@ mod fields;
 mod locators;
 mod noise;
 mod peers;
+
+/// For children that exit with messages that nobody comes for: there is no place for their wills.
+fn without_wills() -> Config {
+    Config::new().wills_in("/nowhere")
+}
 
 /// A token as a format sends it.
 struct Sent<'a>(&'a Token);

@@ -57,8 +57,11 @@ impl Crafted {
         put(256, TICKETS << 32 | 1);
         put(264, BLOCKS);
         put(384, VALUES as u64);
-        put(SLOTS_AT, u64::from(std::process::id()) << 8 | 1);
-        put(SLOTS_AT + 8, crafted.segment.identity().unwrap());
+        let identity = match crafted.segment.identity().unwrap() {
+            0 => u64::from(std::process::id()),
+            identity => identity,
+        };
+        put(SLOTS_AT, identity << 8 | 1);
         for n in 0..VALUES {
             let exclusive = u64::from(Self::kind(n) == Kind::SharedMut);
             let ticket = TICKETS_AT + 32 * n;
@@ -145,7 +148,7 @@ fn odd(words: &[AtomicU64], random: &mut Random, every: u64) {
 
 /// As a peer: claims what it can, in every way there is, and says what came of it.
 fn claim_all() {
-    Config::new().claim_deadline(Duration::from_millis(20)).install().unwrap();
+    without_wills().claim_deadline(Duration::from_millis(20)).install().unwrap();
     for token in env::var(TOKENS).unwrap().split(' ') {
         let (what, text) = token.split_at(1);
         println!("{token}");
@@ -251,7 +254,7 @@ fn noise_in_a_segment_of_the_pool() {
     match role().as_deref() {
         Some("peer") => return claim_all(),
         None => return drop(run("owner", &mut child(&this_program(), test, "owner"))),
-        Some(_) => {}
+        Some(_) => without_wills().install().unwrap(),
     }
     let anchor = pool::allocate(1, 1, false, 0, Kind::Shared).unwrap();
     let segment = &anchor.hold().at().segment;

@@ -68,7 +68,7 @@ fn work(seed: u64, steps: u32, between: impl Fn(&mut Random)) {
 fn besieged(test: &str, clear_holds: bool) {
     match role() {
         None => return drop(run("owner", &mut child(&this_program(), test, "owner"))),
-        Some(_) => Config::new().claim_deadline(Duration::from_millis(5)).install().unwrap(),
+        Some(_) => without_wills().claim_deadline(Duration::from_millis(5)).install().unwrap(),
     }
     let anchor = pool::allocate(64, 1, true, 0, Kind::Shared).unwrap();
     let at = Arc::clone(anchor.hold().at());
@@ -86,7 +86,7 @@ fn besieged(test: &str, clear_holds: bool) {
         };
         match random.below(11) {
             0 => header.word.store(random.odd(), Ordering::SeqCst),
-            1 => header.next.store(any as u32, Ordering::SeqCst),
+            1 => header.next.store(any, Ordering::SeqCst),
             2 => control.returned().store(any, Ordering::SeqCst),
             3 => {
                 header.offset.store(any, Ordering::SeqCst);
@@ -106,9 +106,9 @@ fn besieged(test: &str, clear_holds: bool) {
             6 | 7 => {
                 let other = random.below(600) as u32;
                 header.word.store(0, Ordering::SeqCst);
-                header.next.store(other + 1, Ordering::SeqCst);
+                header.next.store(u64::from(other) + 1, Ordering::SeqCst);
                 control.block(other).word.store(0, Ordering::SeqCst);
-                control.block(other).next.store(if any % 2 == 0 { block + 1 } else { 0 }, Ordering::SeqCst);
+                control.block(other).next.store(if any % 2 == 0 { u64::from(block) + 1 } else { 0 }, Ordering::SeqCst);
                 if clear_holds {
                     for number in [block, other] {
                         let (word, bit) = control.hold_bit(at.slot, number);
@@ -213,7 +213,7 @@ fn a_stack_of_returned_blocks_with_a_cycle_ends() {
         (0, u64::MAX),
     ] {
         for block in [first, first + 1] {
-            at.control.block(block).next.store(next, Ordering::SeqCst);
+            at.control.block(block).next.store(u64::from(next), Ordering::SeqCst);
         }
         at.control.returned().store(top, Ordering::SeqCst);
         let made: Vec<SharedSlice<u8>> = (0..20).map(|_| Shared::new(&(1, 10_000)).unwrap()).collect();

@@ -118,6 +118,16 @@ impl Arena {
         self.used == 0
     }
 
+    /// The run that `number` stands for.
+    pub(crate) fn run(&self, number: u32) -> Option<&Run> {
+        self.taken.get(number as usize)?.as_ref().map(|(_, run)| run)
+    }
+
+    /// Pages that have memory.
+    pub(crate) fn backed(&self) -> usize {
+        self.backed_count
+    }
+
     /// Backed pages that no run uses.
     pub(crate) fn warm(&self) -> usize {
         self.backed_count.saturating_sub(self.used as usize)

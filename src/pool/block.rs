@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // Bytes of the data area become slices here, for the typed rooms above.
 
 use std::{
+    mem,
     ptr::NonNull,
     sync::{
         Arc, Weak,
@@ -13,9 +14,12 @@ use crate::{
     Counts, Error, Kind, SegmentId,
     pool::{
         Secret,
-        layout::{BLOCK_ALIGN, change},
+        attachment::{Attachment, Held},
+        checkpoint::{Step, reached},
+        layout::BLOCK_ALIGN,
         owner::{self, Vacant},
-        peers::{self, Attachment, Held},
+        peers, recovery,
+        steps::{self, Intent},
         word::{MAX_HOLDERS, MAX_IN_FLIGHT, Refusal, Word},
     },
     segment::Locator,
@@ -70,47 +74,17 @@ impl Extent {
         Ok(Extent { offset: offset as usize, len: len as usize, fingerprint })
     }
 
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
-}
 
-/// The intent of this process to change `block`: stored before the first step, cleared on drop, after the last.
-/// Exists only under the block's stripe lock.
-pub(crate) struct Intent<'a>(&'a AtomicU64);
-
-impl<'a> Intent<'a> {
-    pub(crate) fn on(at: &'a Attachment, block: u32) -> Self {
-        let word = at.control.intent(at.slot, block);
-        // SeqCst: before every step that follows, in the one order in which the recount looks at intents twice.
-        word.store(u64::from(block) + 1, Ordering::SeqCst);
-        Intent(word)
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
-}
-
-impl Drop for Intent<'_> {
-    fn drop(&mut self) {
-        // Release: whoever sees it cleared sees all steps done.
-        self.0.store(0, Ordering::Release);
-    }
-}
-
-fn set_hold_bit(at: &Attachment, block: u32) {
-    let (word, bit) = at.control.hold_bit(at.slot, block);
-    word.fetch_or(bit, Ordering::SeqCst);
-}
-
-/// The bit step of taking a hold on a block that lives.
-pub(crate) fn begin_hold(at: &Attachment, block: u32) {
-    set_hold_bit(at, block);
-    owner::mark_held(at, block);
-}
-
-/// The bit step of giving a hold.
-pub(crate) fn end_hold(at: &Attachment, block: u32) {
-    let (word, bit) = at.control.hold_bit(at.slot, block);
-    word.fetch_and(!bit, Ordering::SeqCst);
-    owner::mark_unheld(at, block);
 }
 
 /// What a refused change of the word means to the caller.
@@ -134,24 +108,14 @@ pub(crate) fn refused(at: &Attachment, block: u32, refusal: Refusal) -> Error {
 #[must_use = "the block is lost if it is not put back"]
 pub(crate) fn give_back(at: &Arc<Attachment>, block: u32) -> Option<Vacant> {
     if at.owned.is_some() {
-        return owner::release(at, block);
+        let vacant = owner::release(at, block);
+        reached(Step::GiveReleased);
+        return vacant;
     }
-    push_returned(at, block);
+    if !recovery::give_back_to_nobody(at, block) {
+        steps::push_returned(&**at, block);
+    }
     None
-}
-
-/// Pushes on the owner's stack of returned blocks. Nobody pops single blocks, so there is no ABA.
-fn push_returned(at: &Attachment, block: u32) {
-    let (top, header) = (at.control.returned(), at.control.block(block));
-    let mut now = top.load(Ordering::Relaxed);
-    loop {
-        header.next.store(now as u32, Ordering::Relaxed);
-        // Release (of `next`): with the acquire of the owner's swap.
-        match top.compare_exchange_weak(now, u64::from(block) + 1, Ordering::SeqCst, Ordering::Relaxed) {
-            Ok(_) => return,
-            Err(other) => now = other,
-        }
-    }
 }
 
 impl Hold {
@@ -185,6 +149,10 @@ impl Drop for Hold {
     /// Give: the last handle here is gone.
     fn drop(&mut self) {
         let Some(at) = self.place.take() else { return };
+        if at.is_inherited() {
+            // The parent has it, and its mutexes may be locked for ever here.
+            return mem::forget(at);
+        }
         if *self.given.get_mut() {
             return peers::unmap_if_done(at);
         }
@@ -196,9 +164,8 @@ impl Drop for Hold {
                 return;
             }
             held.hold = Weak::new();
-            let _intent = Intent::on(&at, self.block);
-            end_hold(&at, self.block);
-            match change(&at.control.block(self.block).word, |word| word.changed(0, -1)) {
+            let _intent = Intent::on(&*at, self.block);
+            match steps::give(&*at, at.slot, self.block) {
                 Ok(word) if word.is_zero() => give_back(&at, self.block),
                 // A word that can't go down was changed against the protocol: the block is left alone.
                 _ => None,
@@ -347,23 +314,21 @@ impl Part {
 
     fn change_kind(&self, to: Kind) -> Result<(), Error> {
         let at = self.hold.at();
+        at.refuse_inherited()?;
         let mut stripe = at.stripe(self.hold.block);
-        let header = at.control.block(self.hold.block);
         let exclusive = to == Kind::SharedMut;
-        let possible = Word(header.word.load(Ordering::Acquire)).of_kind(exclusive).is_ok();
+        let word = at.control.block(self.hold.block).word.load(Ordering::Acquire);
+        let possible = Word(word).of_kind(exclusive).is_ok();
         if !possible || !self.alone_here(stripe.held(self.hold.block)) {
             return Err(Error::NotAlone(self.counts()));
         }
         if exclusive {
             at.segment.make_writable()?;
         }
-        let _intent = Intent::on(at, self.hold.block);
-        change(&header.word, |word| word.of_kind(exclusive)).map_err(|_| Error::NotAlone(self.counts()))?;
-        if exclusive {
-            // Word, then serial: a late join finds the block exclusive, or another serial.
-            let serial = header.serial.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
-            self.hold.serial.store(serial, Ordering::Relaxed);
-        }
+        let _intent = Intent::on(&**at, self.hold.block);
+        let serial = steps::change_kind(&**at, self.hold.block, self.hold.serial(), exclusive)
+            .map_err(|_| Error::NotAlone(self.counts()))?;
+        self.hold.serial.store(serial, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -384,22 +349,23 @@ pub(crate) fn allocate(
     let hold = Arc::new(Hold::new(at, block, extent, serial));
     let at = hold.at();
     let mut stripe = at.stripe(block);
-    let intent = Intent::on(at, block);
+    let intent = Intent::on(&**at, block);
     at.control.live().fetch_add(1, Ordering::SeqCst);
+    reached(Step::AllocateLive);
     let header = at.control.block(block);
-    // SeqCst: a join looks at serial, word, serial.
-    header.serial.store(serial, Ordering::SeqCst);
-    header.offset.store(extent.offset as u64, Ordering::Relaxed);
-    header.length.store(len as u64, Ordering::Relaxed);
-    header.fingerprint.store(fingerprint, Ordering::Relaxed);
-    if let Err(refusal) = change(&header.word, |word| word.allocated(kind == Kind::SharedMut)) {
+    let describe = || {
+        header.offset.store(extent.offset as u64, Ordering::Relaxed);
+        header.length.store(len as u64, Ordering::Relaxed);
+        header.fingerprint.store(fingerprint, Ordering::Relaxed);
+    };
+    if let Err(refusal) = steps::allocate(&**at, block, serial, kind == Kind::SharedMut, describe) {
         // Somebody has changed the word of a free block: it is never used again.
         at.control.live().fetch_sub(1, Ordering::SeqCst);
         hold.given.store(true, Ordering::Relaxed);
         return Err(refused(at, block, refusal));
     }
-    set_hold_bit(at, block);
     owner::mark_allocated(at, block);
+    reached(Step::AllocateMarked);
     *stripe.held(block) = Held { count: 1, hold: Arc::downgrade(&hold) };
     drop(intent);
     drop(stripe);

@@ -16,9 +16,9 @@
 //!          56 participants:u32 │ 60 stripes:u32 │ 64 blocks:u32 │ 68 tickets:u32 │ 72 …
 //!          256 state:u32 │ 260 tickets backed:u32 │ 264 blocks backed:u32
 //!          384 live blocks:u64      512 returned:u64 (block + 1 of the top of the stack, or 0)
-//! slot     0 mark:u64 (0 free, or pid << 8 | exited << 1 | 1) │ 8 identity:u64
+//! slot     0 mark:u64 (0 free, or identity << 8 | exited << 1 | 1) │ 8 process id:u64
 //! ticket   0 word:u64 │ 8 serial:u64 │ 16 boot time:u64 │ 24 kind and block:u32 │ 28 signal:u32
-//! block    0 word:u64 │ 8 serial:u64 │ 16 offset:u64 │ 24 length:u64 │ 32 fingerprint:u64 │ 40 next:u32 │ 44 …
+//! block    0 word:u64 │ 8 serial:u64 │ 16 offset:u64 │ 24 length:u64 │ 32 fingerprint:u64 │ 40 next:u64 │ 48 …
 //! row      0 intents: stripes × u64 (block + 1, or 0) │ then the hold bitmap: blocks ÷ 64 × u64
 //! ```
 //!
@@ -34,10 +34,7 @@ use std::{
 
 use crate::{
     Error, SegmentId,
-    pool::{
-        Secret,
-        word::{MAX_ISSUER, Refusal, TicketWord, Word},
-    },
+    pool::{Secret, word::MAX_ISSUER},
     segment::{GRANULE, PREFIX, Segment, Sizes},
 };
 
@@ -46,7 +43,7 @@ const _: () = assert!(cfg!(target_endian = "little"), "the control area is littl
 /// `commonag`, little-endian.
 const MAGIC: u64 = u64::from_le_bytes(*b"commonag");
 /// Two programs share a segment only if they agree on this number.
-pub(crate) const ABI: u32 = 1;
+pub(crate) const ABI: u32 = 2;
 
 /// How many stripe locks a process has for each segment, and so how many intents a participant has.
 pub(crate) const STRIPES: usize = 64;
@@ -87,11 +84,12 @@ const _: () = assert!(offset_of!(Header, returned) == 512 && size_of::<Header>()
 /// One participant: who it is.
 #[repr(C)]
 pub(crate) struct Slot {
-    /// 0: free. Else `pid << 8 | exited << 1 | 1`. Its occupant swaps it from 0, and sets `exited` at a clean exit if it
-    /// still holds something; it goes back to 0 as the last step of leaving or of being swept.
+    /// 0: free. Else `identity << 8 | exited << 1 | 1`, where the identity is what `Segment::liveness` asks by. Its occupant
+    /// swaps it from 0 when it has the slot's lock and the row has memory, and sets `exited` at a clean exit if it still
+    /// holds something; it goes back to 0 as the last step of leaving or of being swept.
     pub(crate) mark: AtomicU64,
-    /// What `Segment::liveness` asks for.
-    pub(crate) identity: AtomicU64,
+    /// For messages only: who the occupant is, or was.
+    pub(crate) pid: AtomicU64,
 }
 const _: () = assert!(size_of::<Slot>() == 16);
 
@@ -122,8 +120,8 @@ pub(crate) struct BlockHeader {
     pub(crate) length: AtomicU64,
     pub(crate) fingerprint: AtomicU64,
     /// The next block of the returned stack, + 1; 0 at its end.
-    pub(crate) next: AtomicU32,
-    fill: [AtomicU32; 5],
+    pub(crate) next: AtomicU64,
+    fill: [AtomicU64; 2],
 }
 const _: () = assert!(size_of::<BlockHeader>() == 64);
 
@@ -137,6 +135,8 @@ pub(crate) enum State {
     Exiting = 2,
     /// The owner does not use it any more: unmap it as soon as nothing is held in it.
     Retired = 3,
+    /// The owner is dead: whoever gives back a block gives its memory to the system.
+    Orphaned = 4,
 }
 
 /// The sizes of the tables, and so the place of everything.
@@ -195,6 +195,14 @@ impl Layout {
         let at = |n: u32| self.blocks_at() + n as usize * size_of::<BlockHeader>();
         at(from)..at(to)
     }
+
+    /// The slots.
+    pub(crate) fn slots(&self) -> std::ops::Range<usize> {
+        Self::SLOTS..Self::SLOTS + self.participants as usize * size_of::<Slot>()
+    }
+
+    /// Where the header says how many tickets have memory.
+    pub(crate) const TICKETS_BACKED: u64 = offset_of!(Header, tickets_backed) as u64;
 
     /// The row of a participant.
     pub(crate) fn row_bytes(&self, slot: u32) -> std::ops::Range<usize> {
@@ -315,11 +323,12 @@ impl Control {
         self.header().owner_slot.load(Ordering::Relaxed)
     }
 
-    /// Anything but the three states reads as retired: such a segment is not worth keeping.
+    /// Anything else than a state reads as retired: such a segment is not worth keeping.
     pub(crate) fn state(&self) -> State {
         match self.header().state.load(Ordering::SeqCst) {
             1 => State::Active,
             2 => State::Exiting,
+            4 => State::Orphaned,
             _ => State::Retired,
         }
     }
@@ -385,26 +394,6 @@ impl Control {
         let word = self.layout.row_bytes(slot).start + STRIPES * 8 + block as usize / 64 * 8;
         (self.at(word), 1 << (block % 64))
     }
-}
-
-/// One range-checked change of a block's word by compare-and-swap; what it became.
-///
-/// `SeqCst`: every step of the protocol has a place in one order, as the model has it; the partner is the recount's
-/// fence between reading the word, the counts and the intents.
-pub(crate) fn change(word: &AtomicU64, step: impl Fn(Word) -> Result<Word, Refusal>) -> Result<Word, Refusal> {
-    let mut now = word.load(Ordering::Acquire);
-    loop {
-        let next = step(Word(now))?;
-        match word.compare_exchange_weak(now, next.0, Ordering::SeqCst, Ordering::Acquire) {
-            Ok(_) => return Ok(next),
-            Err(other) => now = other,
-        }
-    }
-}
-
-/// One swap of a whole ticket: true if it was `from` and is now `to`. `SeqCst` as above.
-pub(crate) fn swap_ticket(row: &TicketRow, from: TicketWord, to: TicketWord) -> bool {
-    row.word.compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Acquire).is_ok()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! has died in the middle. Every change of ownership is one range-checked compare-and-swap on the word, and exactly one
 //! change takes both counts to zero: whoever makes it gives the block back.
 //!
-//! | event | in_flight | holders | order, under the block's stripe lock of this process and its intent | room |
+//! | event | in_flight | holders | order, under the block's stripe lock of this process and its intent | called in |
 //! |---|---|---|---|---|
 //! | allocate | | = 1 | live + 1; serial, header, word, bit; then *allocated* in the private record | [`block`] |
 //! | another handle here, or not the last one | | | an `Arc`; the word is not touched | [`block`] |
@@ -19,7 +19,13 @@
 //! | arm: drop of a serialized `SharedMut` | | −1 | bit → word → held to armed | [`tickets`] |
 //! | take: claim | −1 | +1 if none held here | ticket → word → bit; the ticket is free when the value has been checked | [`tickets`] |
 //! | join: claim of a `Shared` whose ticket is gone | | +1 if none held here | serial, word, serial, bit; else undone | [`tickets`] |
-//! | revoke | −1 | | ticket → word | [`tickets`] |
+//! | revoke, reclaim | −1 | | ticket → word | [`tickets`] |
+//! | move into a will, at a clean exit | −1 | | ticket to *moved* → the file into view → word | [`exit`] |
+//! | give for a dead participant | | −1 | bit → word → at 0/0 the block goes back | [`recovery`] |
+//! | recount of a block that a dead participant was changing | = | = | under neither: word → intents → count → intents → word | [`recovery`] |
+//!
+//! The steps themselves are in [`steps`], written for any words, so that a model checker can take them; between any two of
+//! them a process can die, and [`checkpoint`] has a number for each such place.
 //!
 //! **Stripe locks and intents.** A process has, for each segment, 64 stripe locks, and in its row of the control area 64
 //! intents. The lock keeps this process's threads apart; the intent, stored before the first step of a change and
@@ -30,7 +36,16 @@
 //! **Giving back.** A peer pushes the block on the owner's stack of returned blocks; the owner takes the stack with one
 //! swap when it next looks for memory. The owner itself turns the *allocated* bit of its private record, under the
 //! intent, and has the block at once. Whoever turns that bit has the block, so it is freed once, whatever stands in the
-//! control area; and a block that is not allocated, not at 0/0 or held here is not accepted from the stack.
+//! control area; and a block that is not allocated, not at 0/0 or held here is not accepted from the stack. In a segment
+//! whose owner is dead nobody allocates any more: a block that comes to 0/0 stays so, and its memory goes back to the system.
+//!
+//! **Death.** Who lives is known by the kernel's locks; what the dead held is given by one sweeper at a time, the owner
+//! while it lives ([`recovery`]); named segments that nobody has any more are removed by anyone ([`orphans`]). Who exits
+//! cleanly leaves its undelivered messages in wills ([`exit`], [`wills`]).
+//!
+//! **Fork.** A child inherits mappings, and nothing else: tables, pool and mutexes are this process's own
+//! ([`PerProcess`](crate::sys::PerProcess)), and what an inherited handle leads to is refused or left alone before any lock
+//! is taken ([`attachment`]).
 //!
 //! **What is trusted.** Peers follow the protocol, but what they can write is checked before it is used as an index, an
 //! offset or a length, and then the checked copy is used. No memory is touched before it is backed: the watermarks in
@@ -41,19 +56,34 @@
 //! `Release`, and their partner is the `Acquire` load of whoever acts on them.
 
 mod arena;
+mod attachment;
 mod block;
 mod budget;
+pub(crate) mod checkpoint;
+mod exit;
 mod layout;
+#[cfg(test)]
+mod loom;
 mod magazine;
+mod orphans;
 mod owner;
 mod peers;
+mod recovery;
+mod stats;
+mod steps;
 mod tickets;
+mod wills;
 mod word;
 
 pub(crate) use block::Part;
 pub(crate) use owner::allocate;
 pub use owner::trim;
+pub use recovery::{Swept, reclaim, sweep};
+pub use stats::{Stats, stats};
 pub(crate) use tickets::{Issued, Source, Start};
+pub(crate) use wills::{Will, may_be_willed};
+
+use checkpoint::{Step, reached};
 
 /// The key of a segment's MACs.
 pub(crate) type Secret = [u8; 16];

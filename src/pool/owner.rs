@@ -15,15 +15,20 @@ use crate::{
     Backing, Config, Error, Kind, SegmentId,
     pool::{
         arena::{Arena, Run, pages_for},
+        attachment::{Attachment, lock},
         block::{self, Part},
         budget::Budget,
+        checkpoint::{Step, reached},
+        exit,
         layout::{BLOCK_ALIGN, Layout, PAGE, State},
         magazine::{self, CLASSES, RUN, Spare, class_for},
-        peers::{self, Attachment, lock},
-        word::Word,
+        peers, recovery,
+        stats::Stats,
+        steps::{self, Area},
+        word::{TicketState, TicketWord, Word},
     },
     segment::{GRANULE, Segment},
-    sys,
+    sys::{self, PerProcess},
 };
 
 /// Data of the first segment, in bytes; each next one has double.
@@ -121,9 +126,33 @@ pub(crate) fn release(at: &Attachment, block: u32) -> Option<Vacant> {
     // AcqRel: whoever clears the bit has the block, and sees what was stored about it.
     let clear = |record: u64| (record & (ALLOCATED | HELD) == ALLOCATED).then_some(record & !ALLOCATED);
     let before = record.fetch_update(Ordering::AcqRel, Ordering::Acquire, clear).ok()?;
+    Some(released(at, block, before))
+}
+
+/// A block whose *allocated* bit has just been cleared in its record.
+fn released(at: &Attachment, block: u32, record: u64) -> Vacant {
     at.control.live().fetch_sub(1, Ordering::SeqCst);
-    let offset = (before >> 16) as usize * BLOCK_ALIGN;
-    Some(Vacant { block, offset, class: (before >> 8) as u8, fresh: false })
+    let offset = (record >> 16) as usize * BLOCK_ALIGN;
+    Vacant { block, offset, class: (record >> 8) as u8, fresh: false }
+}
+
+/// See [`Pool::settle`].
+pub(crate) fn settle(at: &Arc<Attachment>, block: u32, counted: Word) {
+    if at.owned.is_some() {
+        lock(POOL.get()).settle(at, block, counted);
+    }
+}
+
+/// Takes what peers have given back.
+pub(crate) fn drain_returned() {
+    if let Some(pool) = POOL.existing() {
+        lock(pool).drain();
+    }
+}
+
+/// See [`stats`](crate::stats).
+pub(crate) fn stats() -> Stats {
+    POOL.existing().map_or_else(Stats::default, |pool| lock(pool).stats())
 }
 
 /// One of this process's segments.
@@ -178,12 +207,36 @@ struct Pool {
     largest: u64,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool {
-    segments: Vec::new(),
-    spares: [const { Vec::new() }; CLASSES.len()],
-    budget: Budget::new(),
-    largest: 0,
-});
+impl Default for Pool {
+    fn default() -> Self {
+        Pool { segments: Vec::new(), spares: [const { Vec::new() }; CLASSES.len()], budget: Budget::new(), largest: 0 }
+    }
+}
+
+static POOL: PerProcess<Mutex<Pool>> = PerProcess::new();
+
+/// The pool is not large enough.
+enum Short {
+    /// A segment more would do, if what the dead have in the others does not.
+    Segment,
+    /// It can't be had.
+    Failed(Error),
+}
+
+impl Short {
+    fn into_error(self) -> Error {
+        match self {
+            Short::Failed(error) => error,
+            Short::Segment => unreachable!("a pool that may grow grows, or says why not"),
+        }
+    }
+}
+
+impl From<Error> for Short {
+    fn from(error: Error) -> Self {
+        Short::Failed(error)
+    }
+}
 
 /// A block of at least `len` bytes, for the first handle of a new value; the part covers exactly `len`. The bytes are
 /// arbitrary, or zero if `zeroed`.
@@ -200,8 +253,13 @@ pub(crate) fn allocate(len: usize, align: usize, zeroed: bool, fingerprint: u64,
     }
     let bytes = if align > BLOCK_ALIGN { len.max(PAGE) } else { len };
     let (at, vacant) = match class_for(bytes) {
-        Some(class) => magazine::pop(class, |more, spares| lock(&POOL).refill(class, more, spares))?,
-        None => lock(&POOL).block_of_pages(pages_for(bytes) as u32)?,
+        Some(class) => {
+            insist(|grow| magazine::pop(class, |more, spares| lock(POOL.get()).refill(class, more, spares, grow)))?
+        }
+        None => {
+            recovery::look();
+            insist(|grow| lock(POOL.get()).block_of_pages(pages_for(bytes) as u32, grow))?
+        }
     };
     let mut part = block::allocate(at, &vacant, len, fingerprint, kind)?;
     if zeroed && !vacant.fresh {
@@ -212,11 +270,30 @@ pub(crate) fn allocate(len: usize, align: usize, zeroed: bool, fingerprint: u64,
     Ok(part)
 }
 
+/// Asks for a block, and looks for what the dead have before the pool grows, and before it gives up.
+fn insist(ask: impl Fn(bool) -> Result<Spare, Short>) -> Result<Spare, Error> {
+    let asked = match ask(false) {
+        Err(Short::Segment) => {
+            recovery::sweep_own();
+            ask(true)
+        }
+        asked => asked,
+    };
+    match asked {
+        Ok(spare) => Ok(spare),
+        Err(Short::Failed(Error::NoSpace { .. })) => {
+            recovery::make_room();
+            ask(true).map_err(Short::into_error)
+        }
+        Err(short) => Err(short.into_error()),
+    }
+}
+
 /// A block that has been released goes back to where it came from.
 pub(crate) fn put_back(at: Arc<Attachment>, vacant: Vacant) {
     if vacant.class == RUN {
         let Some(owned) = &at.owned else { return };
-        lock(&POOL).free_run(owned.index, vacant.block);
+        lock(POOL.get()).free_run(owned.index, vacant.block);
     } else {
         magazine::push(vacant.class, (at, vacant));
     }
@@ -225,7 +302,7 @@ pub(crate) fn put_back(at: Arc<Attachment>, vacant: Vacant) {
 /// Takes what a thread does not want to cache any more.
 pub(crate) fn keep(spares: &mut Vec<Spare>) {
     let Some(class) = spares.first().map(|(_, vacant)| usize::from(vacant.class)) else { return };
-    lock(&POOL).spares[class].append(spares);
+    lock(POOL.get()).spares[class].append(spares);
 }
 
 /// Gives all memory of this process's pool that no value uses back to the system.
@@ -242,18 +319,18 @@ pub(crate) fn keep(spares: &mut Vec<Spare>) {
 /// ```
 pub fn trim() {
     magazine::flush();
-    lock(&POOL).trim();
+    lock(POOL.get()).trim();
 }
 
 impl Pool {
     /// One block of `class`, and up to `more` for the caller's cache.
-    fn refill(&mut self, class: u8, more: usize, cache: &mut Vec<Spare>) -> Result<Spare, Error> {
+    fn refill(&mut self, class: u8, more: usize, cache: &mut Vec<Spare>, grow: bool) -> Result<Spare, Short> {
         let at = usize::from(class);
         if self.spares[at].is_empty() {
             self.drain();
         }
         if self.spares[at].is_empty() {
-            self.cut_slab(class)?;
+            self.cut_slab(class, grow)?;
         }
         let spares = &mut self.spares[at];
         cache.extend(spares.drain(spares.len().saturating_sub(more + 1)..));
@@ -264,8 +341,8 @@ impl Pool {
     }
 
     /// A slab of vacant blocks of `class`.
-    fn cut_slab(&mut self, class: u8) -> Result<(), Error> {
-        let (index, run, fresh) = self.run(SLAB)?;
+    fn cut_slab(&mut self, class: u8, grow: bool) -> Result<(), Short> {
+        let (index, run, fresh) = self.run(SLAB, grow)?;
         let size = CLASSES[usize::from(class)];
         let Some(own) = &mut self.segments[index] else { unreachable!("run came from it") };
         let mut blocks = vec![run.number];
@@ -278,7 +355,7 @@ impl Pool {
                     break;
                 }
                 own.arena.free(run.number);
-                return Err(error);
+                return Err(error.into());
             }
             blocks.push(number);
         }
@@ -294,10 +371,10 @@ impl Pool {
     }
 
     /// A block of whole pages.
-    fn block_of_pages(&mut self, pages: u32) -> Result<Spare, Error> {
+    fn block_of_pages(&mut self, pages: u32, grow: bool) -> Result<Spare, Short> {
         self.drain();
         self.largest = self.largest.max(u64::from(pages) * PAGE as u64);
-        let (index, run, fresh) = self.run(pages)?;
+        let (index, run, fresh) = self.run(pages, grow)?;
         let Some(own) = &self.segments[index] else { unreachable!("run came from it") };
         let Some(owned) = &own.at.owned else { unreachable!("it is this process's") };
         let offset = run.page as usize * PAGE;
@@ -307,36 +384,38 @@ impl Pool {
 
     /// A run of pages with memory under it; true if all of it is zero. If memory runs out, what is kept warm is given
     /// up first.
-    fn run(&mut self, pages: u32) -> Result<(usize, Run, bool), Error> {
-        match self.try_run(pages) {
-            Err(Error::NoSpace { .. }) => {
+    fn run(&mut self, pages: u32, grow: bool) -> Result<(usize, Run, bool), Short> {
+        match self.try_run(pages, grow) {
+            Err(Short::Failed(Error::NoSpace { .. })) => {
                 self.trim();
-                self.try_run(pages)
+                self.try_run(pages, grow)
             }
             result => result,
         }
     }
 
-    fn try_run(&mut self, pages: u32) -> Result<(usize, Run, bool), Error> {
+    fn try_run(&mut self, pages: u32, grow: bool) -> Result<(usize, Run, bool), Short> {
         let found = self.segments.iter_mut().enumerate().find_map(|(index, own)| {
             let run = own.as_mut()?.arena.allocate(pages)?;
             Some((index, run))
         });
         let (index, run) = match found {
             Some(found) => found,
+            None if !grow && !self.segments.is_empty() => return Err(Short::Segment),
             None => {
                 let index = self.grow(pages)?;
                 let run = self.segments[index].as_mut().and_then(|own| own.arena.allocate(pages));
                 let Some(run) = run else {
-                    return Err(Error::TooLarge { requested: pages as usize * PAGE, limit: LARGEST_DATA });
+                    return Err(Error::TooLarge { requested: pages as usize * PAGE, limit: LARGEST_DATA }.into());
                 };
                 (index, run)
             }
         };
+        let room = self.room();
         let Some(own) = &mut self.segments[index] else { unreachable!("found above") };
-        if let Err(error) = back(&mut self.budget, own, &run) {
+        if let Err(error) = back(&mut self.budget, own, &run, room) {
             own.arena.free(run.number);
-            return Err(error);
+            return Err(error.into());
         }
         let fresh = own.arena.make_dirty(&run);
         Ok((index, run, fresh))
@@ -352,7 +431,7 @@ impl Pool {
             let doubled = FIRST_DATA << self.segments.iter().flatten().count().min(6);
             doubled.max(needed.next_power_of_two())
         };
-        let _open = peers::gate()?;
+        let _open = exit::gate()?;
         let index = self.segments.iter().position(Option::is_none).unwrap_or(self.segments.len());
         // Address space, or a limit on file sizes, can be short for a doubled segment and do for a smaller one.
         let at = loop {
@@ -363,6 +442,7 @@ impl Pool {
                 made => break Arc::new(made?),
             }
         };
+        reached(Step::CreateJoined);
         peers::insert(&at);
         let arena = Arena::new((data / PAGE) as u32, at.control.layout.blocks);
         let own = Own { at, arena, slabs: Vec::new() };
@@ -387,6 +467,19 @@ impl Pool {
         if own.arena.is_empty() && index > 0 { self.retire(index) } else { own.punch(run.range()) }
     }
 
+    /// Bytes that have memory.
+    fn reserved(&self) -> u64 {
+        self.segments.iter().flatten().map(|own| own.arena.backed() as u64 * PAGE as u64).sum()
+    }
+
+    /// Bytes that the configuration leaves.
+    fn room(&self) -> u64 {
+        match Config::current().limit {
+            u64::MAX => u64::MAX,
+            limit => limit.saturating_sub(self.reserved()),
+        }
+    }
+
     /// Free bytes that have memory.
     fn warm(&self) -> u64 {
         self.segments.iter().flatten().map(|own| own.arena.warm() as u64 * PAGE as u64).sum()
@@ -401,8 +494,11 @@ impl Pool {
     fn retire(&mut self, index: usize) {
         let Some(mut own) = self.segments[index].take() else { return };
         own.punch_holes();
+        reached(Step::RetirePunched);
         own.at.control.set_state(State::Retired);
+        reached(Step::RetireMarked);
         own.at.remove_name();
+        reached(Step::RetireNameless);
         peers::remove(own.at.id());
     }
 
@@ -411,30 +507,75 @@ impl Pool {
     fn drain(&mut self) {
         for index in 0..self.segments.len() {
             let Some(own) = &self.segments[index] else { continue };
-            // Relaxed: only a hint; a block that is missed is found next time.
-            if own.at.control.returned().load(Ordering::Relaxed) == 0 {
-                continue;
-            }
             let at = Arc::clone(&own.at);
-            let mut next = at.control.returned().swap(0, Ordering::SeqCst);
+            let mut next = steps::take_returned(&*at);
             for _ in 0..at.control.layout.blocks {
                 let Some(block) = next.checked_sub(1).and_then(|block| u32::try_from(block).ok()) else { break };
                 if block >= headers_backed(&at) {
                     break;
                 }
                 let header = at.control.block(block);
-                next = header.next.load(Ordering::Relaxed).into();
+                next = header.next.load(Ordering::Relaxed);
                 let (held, bit) = at.control.hold_bit(at.slot, block);
                 let vacant =
                     Word(header.word.load(Ordering::SeqCst)).is_zero() && held.load(Ordering::SeqCst) & bit == 0;
                 let Some(vacant) = vacant.then(|| release(&at, block)).flatten() else { break };
-                if vacant.class == RUN {
-                    self.free_run(index, block);
-                } else {
-                    self.spares[usize::from(vacant.class)].push((Arc::clone(&at), vacant));
-                }
+                self.take_in(index, (Arc::clone(&at), vacant));
             }
         }
+    }
+
+    /// A block that has been released, back where it came from.
+    fn take_in(&mut self, index: usize, spare: Spare) {
+        match spare.1.class {
+            RUN => self.free_run(index, spare.1.block),
+            class => self.spares[usize::from(class)].push(spare),
+        }
+    }
+
+    /// A recount has found the block at 0/0, and has left the word as `counted`: it is free, unless it is on the returned
+    /// stack or somebody has it by now.
+    fn settle(&mut self, at: &Arc<Attachment>, block: u32, counted: Word) {
+        self.drain();
+        let Some((owned, record)) = at.owned.as_ref().zip(record(at, block)) else { return };
+        // First whether it is allocated, then whether its word, version included, is the one that was swapped in, then the
+        // bit: the word first, a block could be freed that has been allocated again in between.
+        let before = record.load(Ordering::SeqCst);
+        let vacant = before & (ALLOCATED | HELD) == ALLOCATED
+            && at.word(block).load(Ordering::SeqCst) == counted.0
+            && record.compare_exchange(before, before & !ALLOCATED, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+        if vacant {
+            self.take_in(owned.index, (Arc::clone(at), released(at, block, before)));
+        }
+    }
+
+    fn stats(&mut self) -> Stats {
+        self.drain();
+        let mut stats = Stats { reserved: self.reserved(), ..Stats::default() };
+        for own in self.segments.iter().flatten() {
+            let (at, arena) = (&own.at, &own.arena);
+            stats.segments += 1;
+            for block in 0..headers_backed(at) {
+                let record = record(at, block).map_or(0, |record| record.load(Ordering::Acquire));
+                if record & ALLOCATED == 0 {
+                    continue;
+                }
+                stats.blocks += 1;
+                stats.live += match (record >> 8) as u8 {
+                    RUN => arena.run(block).map_or(0, |run| u64::from(run.pages) * PAGE as u64),
+                    class => CLASSES.get(usize::from(class)).map_or(0, |size| *size as u64),
+                };
+            }
+            let in_flight = |ticket: &u32| {
+                let state = TicketWord(at.ticket(*ticket).load(Ordering::Acquire)).state();
+                matches!(state, Some(TicketState::Held | TicketState::Armed))
+            };
+            stats.tickets += (0..at.control.tickets_backed()).filter(in_flight).count();
+            stats.participants += (0..at.participants()).filter(|slot| at.is_occupied(*slot)).count();
+        }
+        let cut: u64 = self.spares.iter().zip(CLASSES).map(|(spares, size)| spares.len() as u64 * size as u64).sum();
+        stats.warm = self.warm() + cut;
+        stats
     }
 
     /// Gives back all that no value uses.
@@ -477,26 +618,35 @@ impl Pool {
 fn create(index: usize, data: usize) -> Result<Attachment, Error> {
     let default = if sys::anonymous_works() { Backing::Anonymous } else { Backing::Named };
     let backing = Config::current().backing.unwrap_or(default);
+    recovery::start(backing);
     let id = SegmentId(sys::random_u64()?);
     let layout = Layout::for_data(data);
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&sys::random_u64()?.to_le_bytes());
     secret[8..].copy_from_slice(&sys::random_u64()?.to_le_bytes());
     let segment = Segment::create(backing, id, layout.control(), data)?;
+    reached(Step::CreateMade);
     segment.reserve(layout.always()).inspect_err(|_| segment.remove_name())?;
     Attachment::join(segment, layout, secret, Some(Owned::new(index, layout.blocks)))
 }
 
 /// Puts memory under a run and its block header.
-fn back(budget: &mut Budget, own: &mut Own, run: &Run) -> Result<(), Error> {
+fn back(budget: &mut Budget, own: &mut Own, run: &Run, room: u64) -> Result<(), Error> {
     back_header(budget, &own.at, run.number)?;
-    let ranges = own.arena.unbacked(run, CHUNK);
-    let pages: usize = ranges.iter().map(Range::len).sum();
-    if pages == 0 {
+    let bytes = |ranges: &[Range<usize>]| ranges.iter().map(|range| (range.len() * PAGE) as u64).sum::<u64>();
+    let mut ranges = own.arena.unbacked(run, CHUNK);
+    if bytes(&ranges) > room {
+        ranges = own.arena.unbacked(run, 1);
+    }
+    let requested = bytes(&ranges);
+    if requested == 0 {
         return Ok(());
     }
+    if requested > room {
+        return Err(Error::NoSpace { requested, available: room });
+    }
     // All of it is asked for at once: what was reserved before a refusal would be taken from others for nothing.
-    budget.take((pages * PAGE) as u64, Some(&own.at.segment))?;
+    budget.take(requested, Some(&own.at.segment))?;
     let reserved = ranges.iter().try_for_each(|range| own.at.segment.reserve(own.bytes(range.clone())));
     // A call that failed may have reserved a part: then all of it is punched again.
     ranges.iter().for_each(|range| own.arena.set_backed(range.clone()));

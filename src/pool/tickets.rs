@@ -10,13 +10,16 @@ use crate::{
     Config, Error, Kind,
     pool::{
         Secret,
-        block::{Extent, Hold, Intent, Part, begin_hold, end_hold, give_back, refused},
-        layout::{TicketRow, change, swap_ticket},
-        owner,
-        peers::{self, Attachment, Held},
+        attachment::{Attachment, Held},
+        block::{Extent, Hold, Part, give_back, refused},
+        checkpoint::{Step, reached},
+        exit,
+        layout::TicketRow,
+        owner, peers, recovery,
+        steps::{self, Intent, Join, Take, swap_ticket},
         word::{EPOCH_MASK, TicketState, TicketWord, Word},
     },
-    segment::Locator,
+    segment::{Locator, WillName, wills},
     sys,
 };
 
@@ -61,7 +64,7 @@ fn reserve(at: &Attachment) -> Result<(u32, TicketWord), Error> {
                 continue;
             }
             let mine = TicketWord::new(word.epoch().wrapping_add(1) & EPOCH_MASK, at.slot, TicketState::Reserved);
-            if swap_ticket(row, word, mine) {
+            if swap_ticket(&row.word, word, mine) {
                 // The next search begins here: what is claimed soon is found free, and still in the cache.
                 at.ticket_hint.store(ticket, Ordering::Relaxed);
                 return Ok((ticket, mine));
@@ -79,19 +82,20 @@ fn reserve(at: &Attachment) -> Result<(u32, TicketWord), Error> {
     }
 }
 
-/// Under stripe lock and intent: reserve → fill → `counted` (bit and word) → publish.
+/// Under stripe lock and intent: reserve → fill → the rest of the steps.
 fn issue(
     at: &Attachment,
     hold: &Hold,
     kind: Kind,
     start: Start,
     reserve: impl FnOnce(&Attachment) -> Result<(u32, TicketWord), Error>,
-    counted: impl FnOnce() -> Result<(), Error>,
+    last: bool,
 ) -> Result<Issued, Error> {
-    if peers::exiting() {
+    if exit::exiting() {
         return Err(Error::Exiting);
     }
     let (ticket, word) = reserve(at)?;
+    reached(Step::IssueReserved);
     let row = at.control.ticket(ticket);
     let serial = hold.serial();
     row.serial.store(serial, Ordering::Relaxed);
@@ -99,18 +103,19 @@ fn issue(
     let exclusive = if kind == Kind::SharedMut { EXCLUSIVE } else { 0 };
     row.block.store(hold.block | exclusive, Ordering::Relaxed);
     row.signal.store(0, Ordering::Relaxed);
-    if let Err(error) = counted() {
-        row.word.store(word.with(TicketState::Free).0, Ordering::Release);
-        return Err(error);
-    }
+    reached(Step::IssueFilled);
     let state = if start == Start::Held { TicketState::Held } else { TicketState::Armed };
-    // Release: whoever finds the ticket held or armed finds it filled. Nobody else swaps a reserved ticket.
-    row.word.store(word.with(state).0, Ordering::Release);
+    steps::issue(at, hold.block, ticket, word, state, last).map_err(|refusal| refused(at, hold.block, refusal))?;
     Ok(Issued { block: hold.block, ticket, serial, epoch: word.epoch() })
 }
 
-/// The ticket's row, if it is this ticket's and says held or armed.
-fn find(at: &Attachment, issued: Issued) -> Option<(&TicketRow, TicketWord, TicketState)> {
+/// Block and serial that a ticket is for.
+pub(crate) fn named_by(row: &TicketRow) -> (u32, u64) {
+    (row.block.load(Ordering::Relaxed) & !EXCLUSIVE, row.serial.load(Ordering::Relaxed))
+}
+
+/// The ticket's word, if it is this ticket's and has not been claimed or revoked.
+pub(crate) fn find(at: &Attachment, issued: Issued) -> Option<(TicketWord, TicketState)> {
     if issued.ticket >= at.control.tickets_backed() || issued.block >= at.control.blocks_backed() {
         return None;
     }
@@ -118,10 +123,8 @@ fn find(at: &Attachment, issued: Issued) -> Option<(&TicketRow, TicketWord, Tick
     // Acquire: with the release of the publishing store.
     let word = TicketWord(row.word.load(Ordering::Acquire));
     let state = word.state()?;
-    let this = word.epoch() == issued.epoch
-        && row.block.load(Ordering::Relaxed) & !EXCLUSIVE == issued.block
-        && row.serial.load(Ordering::Relaxed) == issued.serial;
-    (this && matches!(state, TicketState::Held | TicketState::Armed)).then_some((row, word, state))
+    let this = word.epoch() == issued.epoch && named_by(row) == (issued.block, issued.serial);
+    (this && state != TicketState::Free).then_some((word, state))
 }
 
 /// Takes a ticket back, from any of `states`: ticket → word. What is left of the block, if it was the last, is put back.
@@ -132,20 +135,28 @@ fn take_back(at: &Arc<Attachment>, issued: Issued, states: &[TicketState]) -> Op
         if at.has_departed() {
             return None;
         }
-        let Some((row, word, state)) = find(at, issued) else { return Some(false) };
-        let _intent = Intent::on(at, issued.block);
-        if !states.contains(&state) || !swap_ticket(row, word, word.with(TicketState::Free)) {
+        let Some((word, state)) = find(at, issued) else { return Some(false) };
+        let _intent = Intent::on(&**at, issued.block);
+        if !states.contains(&state) {
             return Some(false);
         }
-        match change(&at.control.block(issued.block).word, |word| word.changed(-1, 0)) {
-            Ok(word) if word.is_zero() => give_back(at, issued.block),
-            _ => None,
+        match steps::revoke(&**at, issued.block, issued.ticket, word) {
+            None => return Some(false),
+            Some(Ok(word)) if word.is_zero() => give_back(at, issued.block),
+            // A word that can't go down was changed against the protocol: the block is left alone.
+            Some(_) => None,
         }
     };
     if let Some(vacant) = vacant {
         owner::put_back(Arc::clone(at), vacant);
     }
     Some(true)
+}
+
+/// Takes back an armed ticket that nobody has claimed in time.
+pub(crate) fn reclaim(at: &Arc<Attachment>, ticket: u32, epoch: u64) -> bool {
+    let (block, serial) = named_by(at.control.ticket(ticket));
+    take_back(at, Issued { block, ticket, serial, epoch }, &[TicketState::Armed]).unwrap_or(false)
 }
 
 impl Part {
@@ -156,12 +167,11 @@ impl Part {
     /// `TicketsFull`, `CountLimit`, `NoSpace` (for tickets), `Exiting`.
     pub(crate) fn issue(&self, kind: Kind, start: Start) -> Result<Issued, Error> {
         let (hold, at) = (self.hold(), self.hold().at());
+        at.refuse_inherited()?;
+        recovery::look();
         let _stripe = at.stripe(hold.block);
-        let _intent = Intent::on(at, hold.block);
-        let word = &at.control.block(hold.block).word;
-        issue(at, hold, kind, start, reserve, || {
-            change(word, |word| word.changed(1, 0)).map(drop).map_err(|refusal| refused(at, hold.block, refusal))
-        })
+        let _intent = Intent::on(&**at, hold.block);
+        issue(at, hold, kind, start, reserve, false)
     }
 
     /// Issues an armed ticket for the part, which is gone afterwards; if it is the last handle here, the hold goes over
@@ -171,6 +181,10 @@ impl Part {
     ///
     /// As [`issue`](Self::issue); the part is given back.
     pub(crate) fn into_issued(self, kind: Kind) -> Result<Issued, (Part, Error)> {
+        if let Err(error) = self.hold().at().refuse_inherited() {
+            return Err((self, error));
+        }
+        recovery::look();
         self.hand_over_to(kind, reserve)
     }
 
@@ -181,21 +195,9 @@ impl Part {
     ) -> Result<Issued, (Part, Error)> {
         let (hold, at) = (self.hold(), self.hold().at());
         let mut stripe = at.stripe(hold.block);
-        let intent = Intent::on(at, hold.block);
+        let intent = Intent::on(&**at, hold.block);
         let last = self.alone_here(stripe.held(hold.block));
-        let word = &at.control.block(hold.block).word;
-        let issued = issue(at, hold, kind, Start::Armed, reserve, || {
-            if last {
-                end_hold(at, hold.block);
-            }
-            let changed = change(word, |word| word.changed(1, if last { -1 } else { 0 }));
-            changed.map(drop).map_err(|refusal| {
-                if last {
-                    begin_hold(at, hold.block);
-                }
-                refused(at, hold.block, refusal)
-            })
-        });
+        let issued = issue(at, hold, kind, Start::Armed, reserve, last);
         if last && issued.is_ok() {
             *stripe.held(hold.block) = Held { count: 0, hold: Weak::new() };
             self.hand_over();
@@ -207,33 +209,39 @@ impl Part {
 
     /// Takes back a ticket of this block that nobody has claimed, held or armed; false if it is gone.
     pub(crate) fn revoke(&self, issued: Issued) -> bool {
-        take_back(self.hold().at(), issued, &[TicketState::Held, TicketState::Armed]).unwrap_or(false)
+        let at = self.hold().at();
+        !at.is_inherited() && take_back(at, issued, &[TicketState::Held, TicketState::Armed]).unwrap_or(false)
     }
 
     /// Drops the exclusive part and arms its held ticket: bit → word → ticket last.
     pub(crate) fn arm(self, issued: Issued) {
         let (hold, at) = (self.hold(), self.hold().at());
+        if at.is_inherited() {
+            return;
+        }
         let mut stripe = at.stripe(hold.block);
-        let intent = Intent::on(at, hold.block);
-        let Some((row, word, TicketState::Held)) = find(at, issued) else { return };
-        if self.alone_here(stripe.held(hold.block)) {
-            end_hold(at, hold.block);
-            // The held ticket is in flight, so this does not reach 0/0.
-            if change(&at.control.block(hold.block).word, |word| word.changed(0, -1)).is_ok() {
-                *stripe.held(hold.block) = Held { count: 0, hold: Weak::new() };
-                self.hand_over();
-            }
+        let intent = Intent::on(&**at, hold.block);
+        let Some((word, TicketState::Held)) = find(at, issued) else { return };
+        let last = self.alone_here(stripe.held(hold.block));
+        let armed = steps::arm(&**at, hold.block, issued.ticket, word, last);
+        if last && armed.is_ok() {
+            *stripe.held(hold.block) = Held { count: 0, hold: Weak::new() };
+            self.hand_over();
         }
-        swap_ticket(row, word, word.with(TicketState::Armed));
-        // SeqCst, with the claim's: it sets WAITING and then reads the ticket, this swaps the ticket and then reads
-        // WAITING; one of the two sees the other.
-        let signal = row.signal.load(Ordering::SeqCst);
-        if signal & WAITING != 0 {
-            row.signal.store(signal.wrapping_add(2) & !WAITING, Ordering::SeqCst);
-            sys::wake_all(&row.signal);
-        }
+        wake_claims(at.control.ticket(issued.ticket));
         drop(intent);
         drop(stripe);
+    }
+}
+
+/// After a held ticket has changed: wakes the claims that wait for it.
+pub(crate) fn wake_claims(row: &TicketRow) {
+    // SeqCst, with the claim's: it sets WAITING and then reads the ticket; whoever wakes has swapped the ticket and then
+    // reads WAITING; one of the two sees the other.
+    let signal = row.signal.load(Ordering::SeqCst);
+    if signal & WAITING != 0 {
+        row.signal.store(signal.wrapping_add(2) & !WAITING, Ordering::SeqCst);
+        sys::wake_all(&row.signal);
     }
 }
 
@@ -262,7 +270,7 @@ impl Source {
         loop {
             match take_back(&self.at, issued, &[TicketState::Armed]) {
                 Some(taken) => return taken,
-                None if peers::exiting() => return false,
+                None if exit::exiting() => return false,
                 None => match Self::find(&self.locator) {
                     Ok(again) => self = again,
                     Err(_) => return false,
@@ -286,9 +294,10 @@ impl Source {
         len: usize,
         check: impl FnOnce(&Part) -> Result<(), Error>,
     ) -> Result<Part, Error> {
+        recovery::look();
         let (hold, taken) = match self.take_or_join(issued, kind, start, len) {
             // A thread that found the segment idle has left it meanwhile: this process attaches again.
-            Err(Error::Exiting) if !peers::exiting() => {
+            Err(Error::Exiting) if !exit::exiting() => {
                 return Self::find(&self.locator)?.claim(issued, kind, start, len, check);
             }
             result => result?,
@@ -315,18 +324,44 @@ impl Source {
         let at = &self.at;
         let mut wait: Option<Wait> = None;
         loop {
-            let Some((row, word, state)) = find(at, issued) else {
+            let Some((word, state)) = find(at, issued) else {
                 return Ok((self.without_ticket(issued, kind, start, len)?, None));
             };
             let own = word.issuer() == at.slot;
-            if state == TicketState::Armed || (!own && at.is_dead(word.issuer())) {
-                match self.take(issued, kind, (row, word), start, len)? {
-                    Some((hold, taken)) => return Ok((hold, Some(taken))),
-                    None => continue,
+            let dead = || !own && at.is_dead(word.issuer());
+            let mut pause = || wait.get_or_insert_with(|| Wait::new(own)).once(at, word, issued);
+            match state {
+                // Its will comes into view now, or its mover has died and will never show one.
+                TicketState::Moved => {
+                    let over = wills::exists(self.will(issued)) || dead() && at.is_dead(at.control.owner_slot());
+                    if over || pause().is_err() {
+                        return Err(self.gone());
+                    }
+                }
+                // Another claim is looking at the value, and may put it back.
+                TicketState::Reserved => {
+                    if kind == Kind::Shared || dead() || pause().is_err() {
+                        return Ok((self.without_ticket(issued, kind, start, len)?, None));
+                    }
+                }
+                TicketState::Held if !dead() => pause()?,
+                _ => {
+                    if let Some((hold, taken)) = self.take(issued, kind, word, start, len)? {
+                        return Ok((hold, Some(taken)));
+                    }
                 }
             }
-            wait.get_or_insert_with(|| Wait::new(own)).once(at, row, word, issued)?;
         }
+    }
+
+    /// Where the message is if its sender has moved it.
+    fn will(&self, issued: Issued) -> WillName {
+        WillName { segment: self.at.id(), ticket: issued.ticket, epoch: issued.epoch }
+    }
+
+    fn gone(&self) -> Error {
+        let Locator { sender, owner, .. } = self.locator;
+        Error::Gone { segment: self.at.id(), sender: sender.pid, owner: owner.pid }
     }
 
     /// Ticket → word → bit; `None` if the ticket is not as `word` any more. Until the caller has looked at the value the
@@ -335,7 +370,7 @@ impl Source {
         &'a self,
         issued: Issued,
         kind: Kind,
-        (row, word): (&'a TicketRow, TicketWord),
+        word: TicketWord,
         start: usize,
         len: usize,
     ) -> Result<Option<(Arc<Hold>, Taken<'a>)>, Error> {
@@ -359,25 +394,15 @@ impl Source {
             return Err(Error::Exiting);
         }
         let here = stripe.held(issued.block).count > 0;
-        let intent = Intent::on(at, issued.block);
-        let mine = TicketWord::new(word.epoch(), at.slot, TicketState::Reserved);
-        if !swap_ticket(row, word, mine) {
-            return Ok(None);
-        }
-        match change(&header.word, |word| word.changed(-1, if here { 0 } else { 1 })) {
-            Ok(_) => {}
-            Err(refusal) => {
-                // As it was; nobody else swaps a reserved ticket.
-                row.word.store(word.0, Ordering::Release);
-                return Err(refused(at, issued.block, refusal));
-            }
-        }
-        if !here {
-            begin_hold(at, issued.block);
-        }
+        let intent = Intent::on(&**at, issued.block);
+        let mine = match steps::take(&**at, issued.block, issued.ticket, word, here) {
+            Take::Lost => return Ok(None),
+            Take::Refused(refusal) => return Err(refused(at, issued.block, refusal)),
+            Take::Taken(mine) => mine,
+        };
         let hold = self.hold(stripe.held(issued.block), issued, extent);
         drop(intent);
-        Ok(Some((hold, Taken { row, mine })))
+        Ok(Some((hold, Taken { row: at.control.ticket(issued.ticket), mine })))
     }
 
     /// The ticket is gone: a `SharedMut` has been claimed; a `Shared` is joined, as long as its block lives.
@@ -394,30 +419,24 @@ impl Source {
         if at.has_departed() {
             return Err(Error::Exiting);
         }
-        let header = at.control.block(issued.block);
-        let same = || header.serial.load(Ordering::SeqCst) == issued.serial;
-        let _intent = Intent::on(at, issued.block);
-        if !same() {
+        let intent = Intent::on(&**at, issued.block);
+        if at.control.block(issued.block).serial.load(Ordering::SeqCst) != issued.serial {
             return Err(expired());
         }
+        // Serials only go up: what is read here is this value's, or the join finds another serial.
         let extent = self.extent(issued, start, len)?;
-        // Held here already: the word need not change, but this must be a `Shared`'s block.
-        let by = if stripe.held(issued.block).count > 0 { 0 } else { 1 };
-        change(&header.word, |word| word.joined(by)).map_err(|refusal| refused(at, issued.block, refusal))?;
-        if !same() {
-            // Another value moved in between the two looks: undo, as a give without a bit.
-            let undone = if by == 1 { change(&header.word, |word| word.changed(0, -1)).ok() } else { None };
-            let vacant = undone.filter(|word| word.is_zero()).and_then(|_| give_back(at, issued.block));
-            drop((_intent, stripe));
-            if let Some(vacant) = vacant {
-                owner::put_back(Arc::clone(at), vacant);
-            }
-            return Err(expired());
+        let here = stripe.held(issued.block).count > 0;
+        let vacant = match steps::join(&**at, issued.block, issued.serial, here) {
+            Join::Joined => return Ok(self.hold(stripe.held(issued.block), issued, extent)),
+            Join::Refused(refusal) => return Err(refused(at, issued.block, refusal)),
+            Join::Expired(undone) => undone.filter(|word| word.is_zero()).and_then(|_| give_back(at, issued.block)),
+        };
+        drop(intent);
+        drop(stripe);
+        if let Some(vacant) = vacant {
+            owner::put_back(Arc::clone(at), vacant);
         }
-        if by == 1 {
-            begin_hold(at, issued.block);
-        }
-        Ok(self.hold(stripe.held(issued.block), issued, extent))
+        Err(expired())
     }
 
     /// What the block's header says, if the part lies within.
@@ -464,6 +483,7 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         // Release: as every store that ends a sequence. Nobody else swaps a reserved ticket.
         self.row.word.store(self.mine.with(TicketState::Free).0, Ordering::Release);
+        reached(Step::TakeFreed);
     }
 }
 
@@ -519,7 +539,7 @@ impl Wait {
     }
 
     /// Spins or sleeps for a while; an error when the deadline has passed.
-    fn once(&mut self, at: &Attachment, row: &TicketRow, word: TicketWord, issued: Issued) -> Result<(), Error> {
+    fn once(&mut self, at: &Attachment, word: TicketWord, issued: Issued) -> Result<(), Error> {
         if self.spins < SPINS {
             self.spins += 1;
             std::hint::spin_loop();
@@ -529,8 +549,9 @@ impl Wait {
         let Some(left) = self.deadline.checked_sub(waited).filter(|left| !left.is_zero()) else {
             return Err(Error::StillHeld { segment: at.id(), ticket: issued.ticket, waited });
         };
+        let row = at.control.ticket(issued.ticket);
         let signal = row.signal.fetch_or(WAITING, Ordering::SeqCst) | WAITING;
-        // SeqCst, with the issuer's in `arm`.
+        // SeqCst, with that of `wake_claims`.
         if row.word.load(Ordering::SeqCst) == word.0 {
             sys::wait(&row.signal, signal, left.min(SLICE));
         }

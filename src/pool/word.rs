@@ -92,6 +92,12 @@ impl Word {
         if self.exclusive() || self.is_zero() { Err(Refusal::Unfit) } else { self.changed(0, by) }
     }
 
+    /// The counts as they have been counted; `None` if no word can have them.
+    pub(crate) fn recounted(self, in_flight: usize, holders: usize) -> Option<Word> {
+        let fits = in_flight <= MAX_IN_FLIGHT as usize && holders <= MAX_HOLDERS as usize;
+        fits.then(|| self.next(self.exclusive(), in_flight as u32, holders as u32))
+    }
+
     /// The other kind: only with one holder and nothing in flight.
     pub(crate) fn of_kind(self, exclusive: bool) -> Result<Word, Refusal> {
         if self.in_flight() == 0 && self.holders() == 1 && self.exclusive() != exclusive {
@@ -132,6 +138,10 @@ pub(crate) enum TicketState {
 /// | armed, or held once the issuer is dead | reserved | claimer, as its own | claim, while it looks at the value |
 /// | reserved | free | claimer | the value can be used |
 /// | reserved | armed | claimer | it can't: the ticket is as it was |
+/// | reserved | free | sweeper | its issuer, or claimer, is dead |
+/// | held | armed | sweeper | its issuer is dead |
+/// | armed, or held by itself or by the dead | moved | a process at its clean exit | the value is in a will, which comes into view next |
+/// | moved | free | claimer of the will, sweeper | there is no will in view, and its issuer is dead |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TicketWord(pub(crate) u64);
 

@@ -5,34 +5,34 @@
 //! - It lists the names of the process's own segments, one a line, from before each is created until after it is removed:
 //!   what a dead process has left can be found.
 //! - It is there while it lists anything, or a slot is occupied under its number; then its process removes it.
-//! - A forked child has its parent's descriptor, but not its identity: it closes the one, and makes its own of the other.
+//! - A forked child inherits neither the descriptor nor the identity: it makes its own when it needs one.
 
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
-    path::PathBuf,
-    ptr,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicPtr, Ordering},
-    },
-    thread,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 
 use super::{Liveness, named, no_space};
-use crate::{Error, SegmentId, sys};
+use crate::{
+    Error, SegmentId,
+    sys::{self, PerProcess, Uninherited},
+};
 
 /// Bytes in a line: a name and its end.
 const LINE: usize = 28;
 /// How often another file may be made, if one is swept away before it is locked.
 const TRIES: usize = 16;
+/// No process lists as much: what is longer is no identity file.
+const LONGEST: u64 = 64 << 20;
 
-/// What this process knows of itself. Leaked: a forked child can't tell whether a thread of its parent was using it.
-struct Process {
-    pid: u32,
-    own: Mutex<Own>,
-}
+const FIRST: &str = "commonage-id-";
+/// What the temporary name ends in.
+const HIDDEN: &str = ".new";
 
+/// What this process knows of itself.
 #[derive(Default)]
 struct Own {
     file: Option<Identity>,
@@ -45,11 +45,10 @@ struct Own {
 struct Identity {
     number: u64,
     /// Locked.
-    file: File,
+    file: Uninherited<File>,
 }
 
-/// The `Process` of the process that has last looked; null before. Only ever replaced in a forked child.
-static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+static OWN: PerProcess<Mutex<Own>> = PerProcess::new();
 
 /// The number of this process's identity file, which is made if there is none.
 pub(super) fn number() -> Result<u64, Error> {
@@ -81,9 +80,10 @@ pub(super) fn strike(id: SegmentId) {
     let moved = own.names[last];
     if (at == last || own.write_line(at, moved).is_ok())
         && let Some(identity) = &own.file
+        && let Ok(file) = identity.file.get()
     {
         // A name too many is looked for in vain, and does no harm.
-        let _ = identity.file.set_len((last * LINE) as u64);
+        let _ = file.set_len((last * LINE) as u64);
     }
     own.names.swap_remove(at);
     own.remove_if_done();
@@ -94,83 +94,85 @@ pub(super) fn liveness(number: u64) -> Liveness {
     if own().file.as_ref().is_some_and(|identity| identity.number == number) {
         return Liveness::Alive;
     }
-    let Ok(file) = sys::open_private(&path(number)) else { return Liveness::Unknown };
-    // Shared, so that two who ask at once don't take each other for the process.
-    match file.try_lock_shared() {
-        Ok(()) => Liveness::Dead,
-        Err(TryLockError::WouldBlock) => Liveness::Alive,
-        Err(TryLockError::Error(_)) => Liveness::Unknown,
+    match open_unlocked(&path(number)) {
+        Ok(_) => Liveness::Dead,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Liveness::Alive,
+        Err(_) => Liveness::Unknown,
     }
 }
 
-/// Removes the identity file of a dead process, or of one that is at its clean exit, if nothing that it lists is left: then
-/// there is no segment any more where somebody would ask for it.
-pub(super) fn bury(number: u64, exited: bool) {
-    let Ok(mut file) = sys::open_private(&path(number)) else { return };
-    // Whoever asks whether the process lives has the lock for a moment.
-    let locked = || {
-        let taken = file.try_lock().is_ok();
-        if !taken {
-            thread::yield_now();
-        }
-        taken
-    };
-    // A living process's own is locked; one that exits makes nothing more. One that is out of view was its process's to
-    // remove, and another may have its name by now.
-    if !(exited || (0..TRIES).any(|_| locked())) || !sys::is_in_view(&file) {
-        return;
+/// Opens a file that no process has locked, and that is in view: one in view that is not locked is a dead process's.
+/// One that is out of view was removed by its own process, and another may have its name by now.
+pub(super) fn open_unlocked(path: &Path) -> io::Result<File> {
+    let file = sys::open_private(path)?;
+    // Shared, so that two who ask at once don't take each other for the process.
+    file.try_lock_shared()?;
+    if sys::is_in_view(&file) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+/// Removes the identity file of a dead process, or of one that is at its clean exit, if nothing that it lists is left,
+/// `but_for` the segment in which it is not a participant any more: then there is none where somebody would ask for it.
+pub(super) fn bury(number: u64, exited: bool, but_for: Option<SegmentId>) {
+    // A living process's own is locked; one that exits makes nothing more.
+    let file = if exited { sys::open_private(&path(number)) } else { open_unlocked(&path(number)) };
+    if let Ok(file) = file
+        && sys::is_in_view(&file)
+        && let Some(names) = names_in(&file)
+    {
+        bury_listing(number, &names, |id| Some(id) != but_for);
     }
-    let mut names = String::new();
-    if file.read_to_string(&mut names).is_ok() && names.lines().all(named::is_gone) {
-        let _ = fs::remove_file(path(number));
-    }
+}
+
+/// As `bury`, of a process that is known to be dead and to have listed nothing else; `knows` says of a segment that is left
+/// whether the process is a participant there. True if its file is gone.
+pub(super) fn bury_listing(number: u64, names: &[SegmentId], knows: impl Fn(SegmentId) -> bool) -> bool {
+    let path = path(number);
+    names.iter().all(|id| named::is_gone(*id) || !knows(*id))
+        && (fs::remove_file(&path).is_ok() || matches!(fs::exists(&path), Ok(false)))
+}
+
+/// When a dead process has last changed its identity file, and the names in it; none if it lives, or nobody knows.
+pub(super) fn left_by(number: u64) -> Option<(SystemTime, Vec<SegmentId>)> {
+    let file = open_unlocked(&path(number)).ok()?;
+    Some((file.metadata().ok()?.modified().ok()?, names_in(&file)?))
+}
+
+/// The names that an identity file lists, each once; lines that are none are left out.
+fn names_in(file: &File) -> Option<Vec<SegmentId>> {
+    let mut text = Vec::new();
+    let read = file.take(LONGEST).read_to_end(&mut text).ok()?;
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+    let mut names: Vec<_> = lines.filter_map(named::id_of).collect();
+    names.sort_unstable();
+    names.dedup();
+    ((read as u64) < LONGEST).then_some(names)
 }
 
 /// At a clean exit: removes this process's identity file if nothing that it lists is left. Else it stays, unlocked when
-/// the process has ended, so that others know that it is dead, and bury it with the last segment.
+/// the process has ended, so that others know that it is dead, and bury it with the last segment. Those go, too, of the
+/// dead whose last segment has just gone, and in which nothing says any more that they were there.
 pub(crate) fn clean_exit() {
-    let process = PROCESS.load(Ordering::Acquire);
-    // SAFETY: what is stored in `PROCESS` is never freed.
-    if let Some(process) = unsafe { process.as_ref() }
-        && process.pid == sys::process_id()
+    let Some(own) = OWN.existing() else { return };
     {
-        let own = process.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = own.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.number.is_none() {
+            return;
+        }
         if let Some(identity) = &own.file
-            && own.names.iter().all(|id| named::is_gone(&named::name_of(*id)))
+            && own.names.iter().all(|id| named::is_gone(*id))
         {
             // The lock stays until the process has ended: its threads may still read what its slots hold.
             let _ = fs::remove_file(path(identity.number));
         }
     }
+    for estate in super::estates() {
+        estate.settle(|_, _| true);
+    }
 }
 
 /// This process's own, locked.
 fn own() -> MutexGuard<'static, Own> {
-    let pid = sys::process_id();
-    let mut found = PROCESS.load(Ordering::Acquire);
-    loop {
-        // SAFETY: what is stored in `PROCESS` is never freed.
-        let process = unsafe { found.as_ref() };
-        if let Some(process) = process.filter(|process| process.pid == pid) {
-            return process.own.lock().unwrap_or_else(PoisonError::into_inner);
-        }
-        let made = Box::into_raw(Box::new(Process { pid, own: Mutex::default() }));
-        match PROCESS.compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => {
-                // Closes the descriptor that a forked child has inherited; the parent's lock stays. If a thread of the
-                // parent was at it when the child was forked, the descriptor stays open as well.
-                if let Some(mut inherited) = process.and_then(|process| process.own.try_lock().ok()) {
-                    inherited.file = None;
-                }
-                found = made;
-            }
-            Err(theirs) => {
-                // SAFETY: made above, and not stored.
-                drop(unsafe { Box::from_raw(made) });
-                found = theirs;
-            }
-        }
-    }
+    OWN.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Own {
@@ -186,7 +188,7 @@ impl Own {
 
     fn write_line(&mut self, at: usize, id: SegmentId) -> io::Result<()> {
         let mut file = match self.identity() {
-            Ok(identity) => &identity.file,
+            Ok(identity) => identity.file.get()?,
             Err(Error::Os { source, .. }) => return Err(source),
             Err(_) => return Err(io::ErrorKind::StorageFull.into()),
         };
@@ -207,18 +209,19 @@ impl Own {
 impl Identity {
     fn make(number: Option<u64>) -> io::Result<Self> {
         for _ in 0..TRIES {
-            let number = number.map_or_else(getrandom::u64, Ok)?;
+            // 56 bits: a slot's mark has room for them, and for its flags.
+            let number = number.map_or_else(|| getrandom::u64().map(|bits| bits >> 8), Ok)?;
             if number == 0 {
                 continue; // what a slot holds before its participant has written
             }
             let (hidden, path) = (hidden_path(number), path(number));
-            let file = match sys::create_private(&hidden) {
+            let file = match Uninherited::create_private(&hidden) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             };
             // Whoever sweeps may take an unlocked file with such a name for a dead process's: then another one is made.
-            let shown = match file.try_lock() {
+            let shown = match file.get()?.try_lock() {
                 Ok(()) => fs::rename(&hidden, &path),
                 Err(TryLockError::WouldBlock) => Err(io::ErrorKind::NotFound.into()),
                 Err(TryLockError::Error(error)) => Err(error),
@@ -239,16 +242,27 @@ impl Identity {
 
 /// Where an identity file is in view.
 fn path(number: u64) -> PathBuf {
-    sys::named_directory().join(format!("commonage-id-{number:016x}"))
+    sys::named_directory().join(format!("{FIRST}{number:016x}"))
 }
 
 /// Where it is before.
 fn hidden_path(number: u64) -> PathBuf {
-    sys::named_directory().join(format!("commonage-id-{number:016x}.new"))
+    sys::named_directory().join(format!("{FIRST}{number:016x}{HIDDEN}"))
 }
 
-/// What whoever sweeps will do.
-#[cfg(test)]
-pub(super) fn remove_file_of(number: u64) {
-    fs::remove_file(path(number)).expect("a dead process's identity file");
+/// What the name of a file says.
+pub(super) enum Named {
+    /// It is the identity file with this number.
+    InView(u64),
+    /// It is to become one.
+    Hidden,
+}
+
+/// What the name of a file says, if it is that of an identity file.
+pub(super) fn parse(file_name: &str) -> Option<Named> {
+    let rest = file_name.strip_prefix(FIRST)?;
+    match rest.strip_suffix(HIDDEN) {
+        None => named::number_of(rest).map(Named::InView),
+        Some(digits) => named::number_of(digits).map(|_| Named::Hidden),
+    }
 }

@@ -2,7 +2,6 @@
 //!
 //! This is the contract that `pool` builds on; nothing above this room knows which backing a segment has. A segment is
 //! `control` bytes of control area followed by `data` bytes of data area, both multiples of [`GRANULE`].
-
 //!
 //! Two things know that a process lives: the lock that it holds on the byte of its slot ([`Backing::Anonymous`]), and the
 //! lock on its identity file ([`Backing::Named`]). The kernel lets go of both at its death, however it dies.
@@ -15,8 +14,15 @@ mod anonymous;
 #[cfg(not(target_os = "linux"))]
 #[path = "anonymous_elsewhere.rs"]
 mod anonymous;
+mod estates;
 mod identity;
 mod named;
+#[cfg(target_os = "linux")]
+mod sweep_lock;
+#[cfg(not(target_os = "linux"))]
+#[path = "sweep_lock_elsewhere.rs"]
+mod sweep_lock;
+pub(crate) mod wills;
 
 use std::{
     io,
@@ -28,8 +34,13 @@ use std::{
     },
 };
 
-pub(crate) use self::identity::clean_exit;
 use self::{anonymous::Anonymous, named::Named};
+pub(crate) use self::{
+    estates::{Peek, estates},
+    identity::clean_exit,
+    sweep_lock::SweepLock,
+    wills::WillName,
+};
 use crate::{
     Backing, Error, SegmentId,
     sys::{self, Object, Refusal},
@@ -297,6 +308,12 @@ impl Segment {
         }
     }
 
+    /// Takes the right to sweep this segment; none if another process has it, or it can't be had. Threads of one process
+    /// are not kept apart.
+    pub(crate) fn lock_sweep(&self) -> Option<SweepLock<'_>> {
+        self.is_ours().then(|| sweep_lock::take(self)).flatten()
+    }
+
     /// What this process writes into its slot, for others to ask by.
     ///
     /// # Errors
@@ -331,7 +348,15 @@ impl Segment {
     /// other segment that is left, the identity file goes too.
     pub(crate) fn bury(&self, identity: u64, exited: bool) {
         if matches!(self.mapping, Mapping::Named(_)) && self.is_ours() {
-            identity::bury(identity, exited);
+            identity::bury(identity, exited, None);
+        }
+    }
+
+    /// After the slot of a dead participant, known by `identity`, has been freed: if it is in no other segment that is left,
+    /// its identity file goes.
+    pub(crate) fn bury_swept(&self, identity: u64) {
+        if matches!(self.mapping, Mapping::Named(_)) && self.is_ours() {
+            identity::bury(identity, false, Some(self.id));
         }
     }
 
@@ -379,7 +404,7 @@ impl Sizes {
 fn examine(locator: &Locator, path: &str, object: &Object, check: Check<'_>) -> Result<(Sizes, usize), Error> {
     let size = object.size().map_err(|error| Error::os("size of a segment", error))?;
     let mut prefix = [0; PREFIX];
-    object.read_start(&mut prefix).map_err(|error| match error.kind() {
+    object.read_at(0, &mut prefix).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => not_the_segment(locator, path.to_owned(), format!("an object of {size} bytes")),
         _ => Error::os("read of a segment", error),
     })?;

@@ -30,6 +30,17 @@ pub(super) fn name_of(id: SegmentId) -> String {
     format!("/commonage-{:016x}", id.0)
 }
 
+/// The segment with this name.
+pub(super) fn id_of(name: &str) -> Option<SegmentId> {
+    name.strip_prefix("/commonage-").and_then(number_of).map(SegmentId)
+}
+
+/// The number that is written as these 16 digits.
+pub(super) fn number_of(digits: &str) -> Option<u64> {
+    let all = digits.len() == 16 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    all.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+}
+
 impl Named {
     pub(super) fn object(&self) -> &Object {
         &self.object
@@ -92,9 +103,9 @@ pub(super) fn attach(locator: &Locator, check: Check<'_>) -> Result<Mapped, Erro
     mapped_as(locator.id, object, mapping, sizes, len)
 }
 
-/// Whether nothing has this name, which stands in an identity file.
-pub(super) fn is_gone(name: &str) -> bool {
-    matches!(Object::open_named(name), Err(Refusal::Absent))
+/// Whether nothing has this segment's name.
+pub(super) fn is_gone(id: SegmentId) -> bool {
+    matches!(Object::open_named(&name_of(id)), Err(Refusal::Absent))
 }
 
 fn mapped_as(id: SegmentId, object: Object, mapping: Shmem, sizes: Sizes, len: usize) -> Result<Mapped, Error> {

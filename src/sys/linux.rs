@@ -6,6 +6,7 @@ mod object;
 use std::{
     cell::Cell,
     ffi::c_void,
+    fs::File,
     io,
     path::PathBuf,
     ptr::{self, NonNull},
@@ -14,6 +15,7 @@ use std::{
 };
 
 use rustix::{
+    io::Errno,
     mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap},
     process::{DumpableBehavior, dumpable_behavior, getpid},
     thread::futex,
@@ -24,7 +26,12 @@ pub(crate) use self::{
     memory::available_memory,
     object::{Object, unlink_named},
 };
-pub(crate) use super::unix::{at_exit, create_private, is_in_view, largest_file, open_private, page_size, protect};
+use super::unix::close_inherited;
+pub(crate) use super::unix::{
+    Uninherited, at_exit, create_private, is_in_view, largest_file, open_private, page_size, protect, read_at,
+    write_from,
+};
+use crate::Error;
 
 /// A word of this process's own that a forked child finds zero (`MADV_WIPEONFORK`); null until it is made.
 static PID: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
@@ -45,6 +52,7 @@ pub(crate) fn process_id() -> u32 {
 #[cold]
 fn process_id_slowly() -> u32 {
     let pid = getpid().as_raw_nonzero().get().cast_unsigned();
+    close_inherited(pid); // a forked child gets here, and one that no handler was run in
     let mut word = PID.load(Ordering::Acquire);
     if word.is_null() {
         let Ok(made) = word_that_a_fork_wipes() else { return pid };
@@ -139,6 +147,23 @@ pub(crate) fn anonymous_works() -> bool {
         matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EINTR))
     };
     matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable)) && reopens().as_ref().err().is_none_or(passing)
+}
+
+/// Reserves room for the first bytes of a file. A file system that can't will say in the middle of a write that it is full.
+///
+/// # Errors
+///
+/// [`Error::NoSpace`], [`Error::Os`].
+pub(crate) fn reserve_file(file: &File, len: u64) -> Result<(), Error> {
+    let available = object::available(file);
+    if len > available {
+        return Err(Error::NoSpace { requested: len, available }); // and nothing has been taken from others for it
+    }
+    match object::reserve(file, 0..len) {
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        Err(Errno::NOSPC | Errno::DQUOT | Errno::NOMEM) => Err(Error::NoSpace { requested: len, available: 0 }),
+        Err(error) => Err(Error::os("fallocate", error)),
+    }
 }
 
 /// Where files lie that last as long as named segments do.

@@ -1,6 +1,7 @@
 //! macOS, and the other Unix systems that the `shared_memory` crate knows.
 
 use std::{
+    fs::File,
     io,
     ops::Range,
     os::fd::OwnedFd,
@@ -21,8 +22,11 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-pub(crate) use super::unix::{at_exit, create_private, is_in_view, largest_file, open_private, page_size, protect};
-use crate::sys::Refusal;
+pub(crate) use super::unix::{
+    LockFile, Uninherited, at_exit, create_private, is_in_view, largest_file, open_private, page_size, protect,
+    read_at, write_from,
+};
+use crate::{Error, sys::Refusal};
 
 /// The id of this process.
 pub(crate) fn process_id() -> u32 {
@@ -62,6 +66,15 @@ pub(crate) unsafe fn exclude_from_core_dumps(_start: NonNull<u8>, _len: usize) {
 /// There is no memory without a name that another process could reach.
 pub(crate) fn anonymous_works() -> bool {
     false
+}
+
+/// Nothing: a write will say if there is no room.
+///
+/// # Errors
+///
+/// None; see Linux.
+pub(crate) fn reserve_file(_file: &File, _len: u64) -> Result<(), Error> {
+    Ok(())
 }
 
 /// Where files lie that last as long as named segments do.
@@ -108,19 +121,23 @@ impl Object {
         Ok(fstat(&self.0)?.st_size.cast_unsigned())
     }
 
-    /// The object's first bytes, which must be less than a page. These objects can't be read but through a mapping.
-    pub(crate) fn read_start(&self, bytes: &mut [u8]) -> io::Result<()> {
-        let len = page_size();
-        if self.size()? < len as u64 || bytes.len() > len {
+    /// Bytes of the object, from an offset on. These objects can't be read but through a mapping.
+    pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= i64::MAX.cast_unsigned());
+        let Some(end) = end.filter(|end| self.size().is_ok_and(|size| *end <= size)) else {
             return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+        };
+        let start = offset - offset % page_size() as u64;
+        let Ok(len @ 1..) = usize::try_from(end - start) else { return Ok(()) };
         // SAFETY: a new mapping, at an address that the kernel chooses.
-        let page = unsafe { mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, &self.0, 0) }?;
-        // SAFETY: the page was mapped above for reading, the object is at least as long, and there are no holes. Bytes
-        // that change meanwhile are copied as they are: the copy is what gets checked.
-        unsafe { ptr::copy_nonoverlapping(page.cast::<u8>(), bytes.as_mut_ptr(), bytes.len()) };
+        let pages = unsafe { mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, &self.0, start) }?;
+        // SAFETY: the object has bytes up to `end`, so the offset, less than a page, lies in the mapping.
+        let from = unsafe { pages.cast::<u8>().add((offset - start) as usize) };
+        // SAFETY: they were mapped above for reading, the object is at least as long, and there are no holes. Bytes that
+        // change meanwhile are copied as they are: the copy is what gets checked.
+        unsafe { ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
         // SAFETY: mapped above, and nothing refers into it any more.
-        let _ = unsafe { munmap(page, len) };
+        let _ = unsafe { munmap(pages, len) };
         Ok(())
     }
 

@@ -10,6 +10,7 @@
 mod linux;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod macos;
+mod per_process;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -17,15 +18,20 @@ mod windows;
 
 use std::io;
 
+pub(crate) use self::per_process::PerProcess;
+
 #[cfg(target_os = "linux")]
 use linux as platform;
 #[cfg(all(unix, not(target_os = "linux")))]
 use macos as platform;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use platform::LockFile;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::unmap;
 pub(crate) use platform::{
-    Object, anonymous_works, at_exit, available_memory, boot_time, create_private, exclude_from_core_dumps, is_in_view,
-    largest_file, named_directory, open_private, page_size, process_id, protect, unlink_named, wait, wake_all,
+    Object, Uninherited, anonymous_works, at_exit, available_memory, boot_time, create_private, exclude_from_core_dumps, is_in_view,
+    largest_file, named_directory, open_private, page_size, process_id, protect, read_at, reserve_file, unlink_named, wait,
+    wake_all, write_from,
 };
 #[cfg(windows)]
 use windows as platform;

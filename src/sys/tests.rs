@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(target_os = "linux")]
+use super::unix::LockFile;
 use super::*;
 
 #[test]
@@ -51,4 +53,19 @@ fn a_wait_is_woken() {
     wake_all(&word);
     ended.recv_timeout(Duration::from_secs(30)).expect("woken");
     waiter.join().unwrap();
+}
+
+#[test]
+fn a_lock_by_name_is_had_by_one() {
+    let path = std::env::temp_dir().join(format!("commonage-test-lock-{:016x}", random_u64().unwrap()));
+    let lock = || LockFile::take(path.clone());
+    let taken = lock().expect("nobody has it");
+    assert!(lock().is_none());
+    drop(taken);
+    assert!(!path.exists());
+    // What a dead process has left.
+    #[cfg(unix)]
+    drop(create_private(&path).unwrap());
+    drop(lock().expect("nobody has it"));
+    assert!(!path.exists());
 }

@@ -1,10 +1,17 @@
 //! What is the same on every Unix.
 
+#[cfg(any(test, not(target_os = "linux")))]
+mod lock_file;
+mod uninherited;
+
 use std::{
     ffi::c_void,
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    },
     path::Path,
     ptr::NonNull,
 };
@@ -15,6 +22,11 @@ use rustix::{
     process::{Resource, geteuid, getrlimit},
 };
 
+#[cfg(any(test, not(target_os = "linux")))]
+pub(crate) use self::lock_file::LockFile;
+#[cfg(target_os = "linux")]
+pub(crate) use self::uninherited::close_inherited;
+pub(crate) use self::uninherited::Uninherited;
 use crate::Error;
 
 /// Bytes in a page, at least: what `protect` and `Object::punch` go by.
@@ -45,16 +57,51 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Opens a file for reading, following no link and waiting for nothing; only a regular file of this user's will do.
+/// Opens a file for reading, following no link and waiting for nothing; only a regular file that is only this user's will
+/// do.
 pub(crate) fn open_private(path: &Path) -> io::Result<File> {
+    private(OpenOptions::new().read(true), path)
+}
+
+fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
     let metadata = file.metadata()?;
-    if metadata.is_file() && metadata.uid() == geteuid().as_raw() {
+    if metadata.is_file() && metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o077 == 0 {
         Ok(file)
     } else {
-        Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file of this user's"))
+        Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file that is only this user's"))
     }
+}
+
+/// Reads bytes of a file, all that are asked for.
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(bytes, offset)
+}
+
+/// Writes bytes to a file, behind what has been written. They may change meanwhile: the system copies them.
+///
+/// # Safety
+///
+/// `data..data + len` is mapped for reading until the call returns.
+pub(crate) unsafe fn write_from(file: &File, data: NonNull<u8>, len: usize) -> io::Result<()> {
+    const STEP: usize = 1 << 30; // macOS refuses 2 GiB
+    let mut done = 0;
+    while done < len {
+        // SAFETY: lies within the caller's bytes.
+        let rest = unsafe { data.add(done) }.as_ptr().cast::<c_void>();
+        // SAFETY: no more of the caller's bytes than are left; the system only reads them.
+        let wrote = unsafe { libc::write(file.as_raw_fd(), rest, STEP.min(len - done)) };
+        match usize::try_from(wrote) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(wrote) => done += wrote,
+            Err(_) => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of the largest file that this process may make.

@@ -3,10 +3,11 @@
 use std::{
     ffi::c_void,
     fs::{self, File, OpenOptions},
-    io, mem,
+    io::{self, Write},
+    mem,
     ops::Range,
     os::windows::{
-        fs::OpenOptionsExt,
+        fs::{FileExt, OpenOptionsExt},
         io::{FromRawHandle, OwnedHandle},
     },
     path::{Path, PathBuf},
@@ -138,6 +139,90 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Reads bytes of a file, all that are asked for.
+pub(crate) fn read_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.seek_read(bytes, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                bytes = &mut bytes[read..];
+                offset += read as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes bytes to a file, behind what has been written. They may change meanwhile.
+///
+/// # Safety
+///
+/// `data..data + len` is mapped for reading until the call returns.
+pub(crate) unsafe fn write_from(mut file: &File, data: NonNull<u8>, len: usize) -> io::Result<()> {
+    let mut copy = [0; 4096];
+    let mut done = 0;
+    while done < len {
+        let step = copy.len().min(len - done);
+        // SAFETY: lies within the caller's bytes.
+        let rest = unsafe { data.add(done) }.as_ptr();
+        // SAFETY: as many of the caller's bytes as there are, or less, and they are not in `copy`. Bytes that change
+        // meanwhile are copied as they are.
+        unsafe { ptr::copy_nonoverlapping(rest, copy.as_mut_ptr(), step) };
+        file.write_all(&copy[..step])?;
+        done += step;
+    }
+    Ok(())
+}
+
+/// Nothing: a write will say if there is no room.
+///
+/// # Errors
+///
+/// None; see Linux.
+pub(crate) fn reserve_file(_file: &File, _len: u64) -> Result<(), Error> {
+    Ok(())
+}
+
+/// What only this process has: there is no `fork`.
+#[derive(Debug)]
+pub(crate) struct Uninherited<T>(T);
+
+impl<T> Uninherited<T> {
+    /// The handle.
+    ///
+    /// # Errors
+    ///
+    /// None; see Unix.
+    pub(crate) fn get(&self) -> io::Result<&T> {
+        Ok(&self.0)
+    }
+}
+
+impl Uninherited<File> {
+    /// Makes a file; an error if anything has the name.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub(crate) fn create_private(path: &Path) -> io::Result<Self> {
+        create_private(path).map(Uninherited)
+    }
+}
+
+/// A file that nobody else can open; the system removes it with the handle.
+#[derive(Debug)]
+pub(crate) struct LockFile(#[expect(dead_code, reason = "it is there to be closed")] File);
+
+impl LockFile {
+    /// Takes the lock with this name; none if another process has it, or it can't be had.
+    pub(crate) fn take(path: PathBuf) -> Option<LockFile> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).share_mode(0);
+        options.custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT).access_mode(GENERIC_READ | DELETE);
+        options.open(path).ok().map(LockFile)
+    }
+}
+
 /// A named file mapping, as this process has it open. It has no holes.
 #[derive(Debug)]
 pub(crate) struct Object(OwnedHandle);
@@ -170,15 +255,17 @@ impl Object {
         self.with_view(|_, size| size)
     }
 
-    /// The mapping's first bytes.
-    pub(crate) fn read_start(&self, bytes: &mut [u8]) -> io::Result<()> {
+    /// Bytes of the mapping, from an offset on.
+    pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.with_view(|view, size| {
-            if size < bytes.len() as u64 {
+            if offset.checked_add(bytes.len() as u64).is_none_or(|end| end > size) {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            // SAFETY: the view has that many bytes, as the system has said; the target is not in it. Bytes that change
-            // meanwhile are copied as they are: the copy is what gets checked.
-            unsafe { ptr::copy_nonoverlapping(view.cast_const(), bytes.as_mut_ptr(), bytes.len()) };
+            // SAFETY: the view has more bytes than that, as the system has said.
+            let from = unsafe { view.add(offset as usize) };
+            // SAFETY: as many are left behind it; the target is not in the view. Bytes that change meanwhile are copied as
+            // they are: the copy is what gets checked.
+            unsafe { ptr::copy_nonoverlapping(from.cast_const(), bytes.as_mut_ptr(), bytes.len()) };
             Ok(())
         })?
     }

@@ -9,8 +9,8 @@ use std::{any::type_name, fmt, marker::PhantomData};
 use serde::{Deserializer, de};
 
 use crate::{
-    Error, Kind, ShmemBacked,
-    pool::{Part, Source},
+    Backing, Error, Kind, ShmemBacked,
+    pool::{Part, Source, Will, may_be_willed},
 };
 
 mod token;
@@ -38,12 +38,35 @@ pub(crate) fn claim<T: ShmemBacked + ?Sized>(bytes: &[u8], kind: Kind) -> Result
             found_fingerprint: token.fields().fingerprint,
         });
     }
-    let source = Source::find(&token.fields().locator)?;
-    let token = token.verify(source.secret())?;
-    let metadata = token.metadata::<T>()?;
-    let token::Fields { issued, start, len, .. } = *token.fields();
-    let part = source.claim(issued, kind, start, len, |part| check::<T>(part, &metadata))?;
-    Ok((part, metadata))
+    let locator = token.fields().locator;
+    let claimed = Source::find(&locator).and_then(|source| {
+        let token = token.verify(source.secret())?;
+        let metadata = token.metadata::<T>()?;
+        let token::Fields { issued, start, len, .. } = *token.fields();
+        let part = source.claim(issued, kind, start, len, |part| check::<T>(part, &metadata))?;
+        Ok((part, metadata))
+    });
+    match claimed {
+        Err(missing) if may_be_willed(&locator, &missing) => claim_will::<T>(&token, kind).unwrap_or(Err(missing)),
+        claimed => claimed,
+    }
+}
+
+/// Claims what the sender has left in a will when it exited; `None` if there is none.
+#[cold]
+fn claim_will<T: ShmemBacked + ?Sized>(
+    token: &Unverified<'_>,
+    kind: Kind,
+) -> Option<Result<(Part, T::MetaData), Error>> {
+    let will = Will::open(&token.fields().locator, token.fields().issued)?;
+    let claim = |will: Will| {
+        let token = token.verify(will.secret())?;
+        let metadata = token.metadata::<T>()?;
+        let token::Fields { start, len, .. } = *token.fields();
+        let part = will.claim(kind, (start, len), T::ALIGNMENT, |part| check::<T>(part, &metadata))?;
+        Ok((part, metadata))
+    };
+    Some(claim(will))
 }
 
 /// The type's own check of what has been claimed; a value that does not pass is given back.
@@ -63,9 +86,21 @@ fn check<T: ShmemBacked + ?Sized>(part: &Part, metadata: &T::MetaData) -> Result
 /// `NotAToken`, those of finding the segment, `Altered`.
 pub(crate) fn revoke(bytes: &[u8]) -> Result<bool, Error> {
     let token = Unverified::parse(bytes)?;
-    let source = Source::find(&token.fields().locator)?;
-    let token = token.verify(source.secret())?;
-    Ok(source.revoke(token.fields().issued))
+    let token::Fields { locator, issued, .. } = *token.fields();
+    let revoked = Source::find(&locator).and_then(|source| {
+        token.verify(source.secret())?;
+        Ok(source.revoke(issued))
+    });
+    if let Ok(true) = revoked {
+        return revoked;
+    }
+    match Will::open(&locator, issued) {
+        Some(will) if locator.backing == Backing::Anonymous => {
+            token.verify(will.secret())?;
+            Ok(will.revoke())
+        }
+        _ => revoked,
+    }
 }
 
 /// Takes the bytes of a token from a deserializer and does something with them, in place.

@@ -144,7 +144,7 @@ fn what_is_no_segment() {
     assert_eq!(found_at(&foreign), "7777777777777777");
 
     let mut lying = memfd(PREFIX as u64, size | SealFlags::SEAL);
-    lying.write_all(&0x1234u64.to_le_bytes()).unwrap();
+    lying.write_all(&[HEADER[0], HEADER[1], 0x1234].map(u64::to_le_bytes).concat()).unwrap();
     let lies = attach(&to(door(&lying), door(&lying))).err().unwrap();
     assert!(matches!(lies, Error::Corrupt { found, .. } if found == PREFIX as u64), "{lies}");
 }

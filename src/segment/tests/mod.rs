@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod doors;
 #[cfg(target_os = "linux")]
+mod estates;
+#[cfg(target_os = "linux")]
 mod fork;
 #[cfg(target_os = "linux")]
 mod names;
@@ -13,7 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use self::peer::{Peer, Told};
 use super::*;
 
-/// What these tests give their segments for a header: its id in the first eight bytes.
+/// What these tests give their segments for a header: one of a version that nobody knows, so that whoever sweeps lets
+/// them be, and its id.
+const HEADER: [u64; 2] = [u64::from_le_bytes(*b"commonag"), u32::MAX as u64];
+/// Where the id stands.
+const ID: usize = 16;
+
 const CONTROL: usize = 2 * GRANULE;
 const DATA: usize = 3 * GRANULE;
 
@@ -33,7 +40,9 @@ fn create(backing: Backing) -> Segment {
     let id = SegmentId(sys::random_u64().unwrap());
     let segment = Segment::create(backing, id, CONTROL, DATA).unwrap();
     segment.reserve(0..CONTROL + DATA).unwrap();
-    word(&segment, 0).store(id.0, Ordering::Relaxed);
+    word(&segment, 0).store(HEADER[0], Ordering::Relaxed);
+    word(&segment, 8).store(HEADER[1], Ordering::Relaxed);
+    word(&segment, ID).store(id.0, Ordering::Relaxed);
     segment
 }
 
@@ -41,7 +50,7 @@ fn create(backing: Backing) -> Segment {
 fn check(id: SegmentId) -> impl FnMut(&[u8; PREFIX], u64) -> Result<Sizes, Error> {
     move |prefix, size| {
         assert!(size >= PREFIX as u64);
-        let found = u64::from_le_bytes(std::array::from_fn(|i| prefix[i]));
+        let found = u64::from_le_bytes(std::array::from_fn(|i| prefix[ID + i]));
         if found != id.0 {
             let (locator, found) = ("the object".into(), format!("{found:016x}"));
             return Err(Error::NotTheSegment { segment: id, locator, expected: "its id", found });
@@ -92,6 +101,11 @@ fn attaches(told: Told) {
             "vacate" => {
                 segment.vacate(number as u32);
                 told.say("vacated");
+            }
+            "sweep" => {
+                let taken = segment.lock_sweep();
+                told.say(&taken.is_some().to_string());
+                std::mem::forget(taken);
             }
             verb => panic!("no verb {verb}"),
         }
@@ -266,9 +280,34 @@ fn who_occupies_lives() {
         }
         drop(again);
         made.remove_name();
+        drop(made); // on Windows a name lasts as long as anybody has the segment
         if !anonymous {
-            identity::remove_file_of(identity);
+            identity::bury(identity, false, None);
+            assert_eq!(identity::liveness(identity), Liveness::Unknown);
         }
+    }
+}
+
+#[test]
+fn one_process_at_a_time_sweeps() {
+    for backing in backings() {
+        let made = create(backing);
+        let again = attach(&made.locator()).unwrap();
+        let mut child = Peer::start("attach");
+        child.say(&peer::text(&made.locator()));
+        child.hear();
+        assert!(made.occupy(u32::MAX - 1).unwrap(), "the locks of slots are others");
+        let taken = made.lock_sweep().expect("nobody has it");
+        assert!(again.lock_sweep().is_none());
+        assert_eq!(child.ask("sweep 0"), "false");
+        drop(taken);
+        drop(again.lock_sweep().expect("it was given up"));
+        assert_eq!(child.ask("sweep 0"), "true");
+        assert!(made.lock_sweep().is_none(), "{backing:?}");
+        child.kill();
+        drop(made.lock_sweep().expect("whoever had it is dead"));
+        made.vacate(u32::MAX - 1);
+        made.remove_name();
     }
 }
 

@@ -99,7 +99,8 @@ fn a_dead_process_leaves_a_list() {
     assert_eq!(listed(number), [named::name_of(theirs.id)]);
     attach(&theirs).unwrap();
     here.remove_name();
-    fs::remove_file(shown(number)).unwrap();
+    here.bury(number, false);
+    assert!(!Path::new(&shown(number)).exists());
     assert_eq!(here.liveness(0, number), Liveness::Unknown);
 }
 

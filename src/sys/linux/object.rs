@@ -19,7 +19,7 @@ use rustix::{
     shm,
 };
 
-use crate::sys::Refusal;
+use crate::sys::{Refusal, Uninherited};
 
 /// A memfd whose size nobody can change, and whose seals neither.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
@@ -28,21 +28,22 @@ const READ_ONLY: SealFlags = SealFlags::WRITE.union(SealFlags::FUTURE_WRITE);
 /// An interrupted `fallocate` takes back all it has done, so no call is so long that signals could starve it.
 const STEP: u64 = 4 << 20;
 
-/// A shared memory object of the system, as this process has it open.
+/// A shared memory object of the system, as this process has it open. Its locks are this process's alone: a forked child
+/// has it no more.
 #[derive(Debug)]
-pub(crate) struct Object(OwnedFd);
+pub(crate) struct Object(Uninherited<OwnedFd>);
 
 impl Object {
     /// A new object without a name, sparse, all zero, of this size for ever.
     pub(crate) fn anonymous(size: u64) -> io::Result<Object> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let fd = match memfd_create("commonage", flags | MemfdFlags::NOEXEC_SEAL) {
+        let create = || match memfd_create("commonage", flags | MemfdFlags::NOEXEC_SEAL) {
             Err(Errno::INVAL) => memfd_create("commonage", flags), // before Linux 6.3
             other => other,
-        }?;
-        let fd = above_standard(fd)?;
-        ftruncate(&fd, size)?;
-        fcntl_add_seals(&fd, SEALS)?;
+        };
+        let fd = Uninherited::open(|| create().and_then(above_standard))?;
+        ftruncate(fd.get()?, size)?;
+        fcntl_add_seals(fd.get()?, SEALS)?;
         Ok(Object(fd))
     }
 
@@ -68,13 +69,13 @@ impl Object {
         if !target.as_bytes().starts_with(b"/memfd:") {
             return Err(Refusal::Foreign(format!("the file {}", target.to_string_lossy())));
         }
-        let object =
-            match open(&path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()) {
-                Ok(fd) => Object(above_standard(fd).map_err(|error| Refusal::Failed("fcntl", error))?),
-                Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
-                Err(error) => return Err(Refusal::Failed("open of a memfd of another process", error.into())),
-            };
-        match fcntl_get_seals(&object.0) {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let object = match Uninherited::open(|| open(&path, flags, Mode::empty()).and_then(above_standard)) {
+            Ok(fd) => Object(fd),
+            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
+            Err(error) => return Err(Refusal::Failed("open of a memfd of another process", error.into())),
+        };
+        match object.0.get().and_then(fcntl_get_seals) {
             Ok(seals) if seals.contains(SEALS) && !seals.intersects(READ_ONLY) => Ok(object),
             Ok(seals) if seals.intersects(READ_ONLY) => {
                 Err(Refusal::Foreign("a memfd that is sealed against writing".into()))
@@ -87,8 +88,8 @@ impl Object {
     pub(crate) fn open_named(name: &str) -> Result<Object, Refusal> {
         let more = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let flags = shm::OFlags::RDWR | shm::OFlags::from_bits_retain(more.bits());
-        let object = match shm::open(name, flags, shm::Mode::empty()) {
-            Ok(fd) => Object(above_standard(fd).map_err(|error| Refusal::Failed("fcntl", error))?),
+        let object = match Uninherited::open(|| shm::open(name, flags, shm::Mode::empty()).and_then(above_standard)) {
+            Ok(fd) => Object(fd),
             Err(Errno::NOENT) => return Err(Refusal::Absent),
             Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
             Err(Errno::LOOP) => return Err(Refusal::Foreign("a symbolic link".into())),
@@ -96,7 +97,7 @@ impl Object {
             Err(Errno::NXIO) => return Err(Refusal::Foreign("a socket or a device".into())),
             Err(error) => return Err(Refusal::Failed("shm_open", error.into())),
         };
-        let stat = fstat(&object.0).map_err(|error| Refusal::Failed("fstat", error.into()))?;
+        let stat = object.stat().map_err(|error| Refusal::Failed("fstat", error.into()))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Refusal::Foreign(kind_of(&stat)));
         }
@@ -111,17 +112,19 @@ impl Object {
 
     /// The number of the descriptor: what others find the object by.
     pub(crate) fn number(&self) -> u32 {
-        self.0.as_raw_fd().cast_unsigned()
+        self.0.number().cast_unsigned()
     }
 
     /// A second description of the same object.
-    pub(crate) fn reopen(&self) -> io::Result<OwnedFd> {
-        Ok(open(link_to(&self.0), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
+    pub(crate) fn reopen(&self) -> io::Result<Object> {
+        let path = link_to(self.0.get()?);
+        let open = || open(&path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+        Ok(Object(Uninherited::open(open)?))
     }
 
     /// Is it the same object, by whatever name?
     pub(crate) fn is_same(&self, other: &Object) -> bool {
-        match (fstat(&self.0), fstat(&other.0)) {
+        match (self.stat(), other.stat()) {
             (Ok(a), Ok(b)) => (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino),
             _ => false,
         }
@@ -129,15 +132,21 @@ impl Object {
 
     /// Bytes that the object has.
     pub(crate) fn size(&self) -> io::Result<u64> {
-        Ok(fstat(&self.0)?.st_size.cast_unsigned())
+        Ok(self.stat()?.st_size.cast_unsigned())
     }
 
-    /// The object's first bytes, read, not mapped: a hole that can't be filled must not be touched.
-    pub(crate) fn read_start(&self, bytes: &mut [u8]) -> io::Result<()> {
+    fn stat(&self) -> rustix::io::Result<Stat> {
+        fstat(self.0.get()?)
+    }
+
+    /// Bytes of the object, from an offset on; read, not mapped: a hole that can't be filled must not be touched.
+    pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let fd = self.0.get()?;
         let mut done = 0;
         while done < bytes.len() {
             let rest = &mut bytes[done..];
-            match retry_on_intr(|| pread(&self.0, &mut *rest, done as u64))? {
+            let at = offset.checked_add(done as u64).ok_or(io::ErrorKind::UnexpectedEof)?;
+            match retry_on_intr(|| pread(fd, &mut *rest, at))? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 read => done += read,
             }
@@ -150,34 +159,27 @@ impl Object {
     pub(crate) fn map(&self, len: usize, writable: bool) -> io::Result<NonNull<u8>> {
         let access = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
         let second = self.reopen()?;
+        let fd = second.0.get()?;
         // SAFETY: a new mapping, at an address that the kernel chooses.
-        let base = unsafe { mmap(ptr::null_mut::<c_void>(), len, access, MapFlags::SHARED, &second, 0) }?;
+        let base = unsafe { mmap(ptr::null_mut::<c_void>(), len, access, MapFlags::SHARED, fd, 0) }?;
         NonNull::new(base.cast()).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
     /// Backs a range with memory. After an error a part of it may be backed.
     pub(crate) fn reserve(&self, range: Range<u64>) -> io::Result<()> {
-        let mut at = range.start;
-        while at < range.end {
-            let len = STEP.min(range.end - at);
-            retry_on_intr(|| fallocate(&self.0, FallocateFlags::empty(), at, len))?;
-            at += len;
-        }
-        Ok(())
+        Ok(reserve(self.0.get()?, range)?)
     }
 
     /// Makes a hole of a range of pages; false if the system can't.
     pub(crate) fn punch(&self, range: Range<u64>) -> bool {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        range.is_empty() || retry_on_intr(|| fallocate(&self.0, flags, range.start, range.end - range.start)).is_ok()
+        let punch = |fd| retry_on_intr(|| fallocate(fd, flags, range.start, range.end - range.start));
+        range.is_empty() || self.0.get().and_then(punch).is_ok()
     }
 
     /// Bytes that the object's file system has left; `u64::MAX` where it has no limit.
     pub(crate) fn available(&self) -> u64 {
-        match fstatvfs(&self.0) {
-            Ok(stat) if stat.f_blocks != 0 => stat.f_bavail.saturating_mul(stat.f_frsize),
-            _ => u64::MAX,
-        }
+        self.0.get().map_or(u64::MAX, available)
     }
 
     /// Takes the lock of one byte for this description; false if another has it.
@@ -208,7 +210,7 @@ impl Object {
         lock.l_whence = libc::SEEK_SET as _;
         lock.l_start = byte.into();
         lock.l_len = 1;
-        let fd = self.0.as_raw_fd();
+        let fd = self.0.get()?.as_raw_fd();
         retry_on_intr(|| {
             // SAFETY: the descriptor is open, and these commands read and write one `flock`.
             let answer = unsafe { libc::fcntl(fd, command, &raw mut lock) };
@@ -228,8 +230,27 @@ pub(crate) fn unlink_named(name: &str) -> io::Result<()> {
     }
 }
 
+/// See [`Object::reserve`].
+pub(super) fn reserve(fd: impl AsFd, range: Range<u64>) -> rustix::io::Result<()> {
+    let mut at = range.start;
+    while at < range.end {
+        let len = STEP.min(range.end - at);
+        retry_on_intr(|| fallocate(&fd, FallocateFlags::empty(), at, len))?;
+        at += len;
+    }
+    Ok(())
+}
+
+/// See [`Object::available`].
+pub(super) fn available(fd: impl AsFd) -> u64 {
+    match fstatvfs(fd) {
+        Ok(stat) if stat.f_blocks != 0 => stat.f_bavail.saturating_mul(stat.f_frsize),
+        _ => u64::MAX,
+    }
+}
+
 /// The same description under a number that no program takes for its standard input or output.
-fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
+fn above_standard(fd: OwnedFd) -> rustix::io::Result<OwnedFd> {
     if fd.as_raw_fd() > 2 {
         return Ok(fd);
     }

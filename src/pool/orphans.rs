@@ -1,0 +1,96 @@
+//! Named segments that nobody has any more: found through the identity files of the dead, looked at without being mapped,
+//! and removed by whoever finds them.
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::{
+    Error, SegmentId,
+    pool::{
+        attachment::EXITED,
+        checkpoint::{Step, reached},
+        layout::Layout,
+        word::{TicketState, TicketWord},
+    },
+    segment::{self, Liveness, PREFIX, Peek},
+    sys,
+};
+
+/// Removes the named segments of dead owners in which nobody is left, and no message that is younger than `older_than`:
+/// how many. The oldest first.
+pub(crate) fn sweep(older_than: Duration) -> usize {
+    let mut removed = 0;
+    // Segments of one owner have the same participants.
+    let mut known = HashMap::new();
+    for estate in segment::estates() {
+        for id in estate.segments() {
+            if let Some(peek) = Peek::open(*id)
+                && is_nobodys(*id, &peek, older_than, &mut known)
+            {
+                removed += usize::from(peek.remove());
+                reached(Step::SweepRemoved);
+            }
+        }
+        estate.settle(is_participant);
+    }
+    removed
+}
+
+/// Whether a slot of the segment is, or may be, that of the process with this identity.
+fn is_participant(id: SegmentId, identity: u64) -> bool {
+    let slots = Peek::open(id).and_then(|peek| {
+        let mut prefix = [0; PREFIX];
+        let layout = peek.read(0, &mut prefix).then(|| Layout::parse(&prefix, peek.size(), id).ok())??.0;
+        read(&peek, layout.slots())
+    });
+    slots.is_none_or(|slots| words::<2>(&slots).any(|[mark, _]| mark != 0 && mark >> 8 == identity))
+}
+
+/// Nobody lives in the segment, and nobody comes for what is in it.
+///
+/// Tickets first: whoever claims one has marked its slot before it is gone.
+fn is_nobodys(id: SegmentId, peek: &Peek, older_than: Duration, known: &mut HashMap<u64, Liveness>) -> bool {
+    let mut prefix = [0; PREFIX];
+    if !peek.read(0, &mut prefix) {
+        // Too short: its owner died while it made the segment.
+        return peek.size() < PREFIX as u64;
+    }
+    let layout = match Layout::parse(&prefix, peek.size(), id) {
+        Ok((layout, _)) => layout,
+        // Another version's, whose tables are not known here.
+        Err(Error::Abi { .. }) => return false,
+        // No header yet: whoever is in a segment had read one, or has made it, and is the dead that lists it.
+        Err(_) => return true,
+    };
+    let mut backed = [0; 4];
+    if !peek.read(Layout::TICKETS_BACKED, &mut backed) {
+        return false;
+    }
+    let tickets = layout.ticket_bytes(0, u32::from_le_bytes(backed).min(layout.tickets));
+    let Some(tickets) = read(peek, tickets) else { return false };
+    let now = sys::boot_time();
+    let awaited = |row: &[u64; 4]| {
+        let in_flight = matches!(TicketWord(row[0]).state(), Some(TicketState::Held | TicketState::Armed));
+        in_flight && Duration::from_nanos(now.saturating_sub(row[2])) < older_than
+    };
+    if words::<4>(&tickets).any(|row| awaited(&row)) {
+        return false;
+    }
+    let Some(slots) = read(peek, layout.slots()) else { return false };
+    !words::<2>(&slots).any(|[mark, _]| {
+        mark != 0
+            && mark & EXITED == 0
+            && *known.entry(mark >> 8).or_insert_with(|| peek.liveness(mark >> 8)) != Liveness::Dead
+    })
+}
+
+fn read(peek: &Peek, range: std::ops::Range<usize>) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; range.len()];
+    peek.read(range.start as u64, &mut bytes).then_some(bytes)
+}
+
+/// Rows of `N` words.
+fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u64; N]> + '_ {
+    bytes
+        .chunks_exact(8 * N)
+        .map(|row| std::array::from_fn(|i| u64::from_le_bytes(std::array::from_fn(|byte| row[8 * i + byte]))))
+}

@@ -1,0 +1,275 @@
+//! Descriptors that a forked child must not keep.
+//!
+//! A child inherits every descriptor, and with it a share of its description. Some descriptions hold locks by which
+//! others know that the parent lives: they would take it for alive as long as the child is. So these descriptors stand in
+//! a register, and a child closes what it finds there. Closing unlocks nothing as long as the parent has its own.
+//!
+//! - The handlers of `fork` see to it that no descriptor is half-way into the register, or out of it, in the child, and
+//!   close them there. The child needs not call this crate for it.
+//! - A bare `clone`, or `_Fork`, runs no handlers: then the child closes them when it first asks for its process id. One
+//!   that never does keeps them.
+//!
+//! In the child, the inherited values are neutral: their numbers may be those of other descriptors by now.
+
+use std::{
+    fs::File,
+    mem::{self, ManuallyDrop},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    path::Path,
+    ptr,
+    sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering},
+    thread,
+    time::Duration,
+};
+
+use rustix::{fs::fstat, io::Errno, process::getpid};
+
+use crate::sys;
+
+/// A descriptor of this process's own. In a forked child it is closed, or was never there, and this value is of no use.
+#[derive(Debug)]
+pub(crate) struct Uninherited<T: AsFd> {
+    /// Dropped by the process that opened it, and by no other.
+    value: ManuallyDrop<T>,
+    entry: &'static Entry,
+    generation: u32,
+}
+
+/// A place in the register. Leaked, and used again.
+#[derive(Debug)]
+struct Entry {
+    /// The descriptor, or `NONE`.
+    number: AtomicI32,
+    /// What it is open on. They are written before the number, and only under the lock.
+    device: AtomicU64,
+    inode: AtomicU64,
+    /// The entry that was made before this one.
+    next: AtomicPtr<Entry>,
+    /// Among the entries that hold nothing.
+    next_free: AtomicPtr<Entry>,
+}
+
+const NONE: RawFd = -1;
+
+/// All entries, the newest first. Whatever the lock says, the list is whole: it only ever grows at its head.
+static ENTRIES: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
+/// Those that hold nothing; under the lock.
+static FREE: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
+/// The process whose descriptors stand in the register.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+/// One more in each forked child.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+/// The handlers are in place. A child has its parent's.
+static HANDLED: AtomicBool = AtomicBool::new(false);
+/// Held while a descriptor comes or goes, and by whoever forks: the id of the process that has it, or zero.
+static LOCK: AtomicU32 = AtomicU32::new(0);
+
+impl<T: AsFd> Uninherited<T> {
+    /// What `open` opens. It runs under a lock that `fork` takes as well: it makes system calls and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Those of `open`; want of memory.
+    pub(crate) fn open<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
+        // Memory is taken outside of the lock: a memory allocator can have handlers of its own, and be in the middle of
+        // a fork.
+        let mut locked = Locked::by(sys::process_id());
+        if locked.free().is_none() {
+            drop(locked);
+            let made = Box::into_raw(Box::new(Entry::new()));
+            locked = Locked::by(sys::process_id());
+            // SAFETY: made above, and never freed.
+            locked.add(unsafe { &*made });
+        }
+        locked.see_to_forks()?;
+        let value = open()?;
+        let stat = fstat(&value)?;
+        // It was there above, and the lock has been held since.
+        let entry = locked.take().ok_or(Errno::NOMEM)?;
+        let (device, inode) = place(&stat);
+        entry.device.store(device, Ordering::Relaxed);
+        entry.inode.store(inode, Ordering::Relaxed);
+        // Release: whoever finds the number finds what it stands for.
+        entry.number.store(value.as_fd().as_raw_fd(), Ordering::Release);
+        let generation = GENERATION.load(Ordering::Relaxed);
+        Ok(Uninherited { value: ManuallyDrop::new(value), entry, generation })
+    }
+
+    /// The descriptor.
+    ///
+    /// # Errors
+    ///
+    /// In a forked child: that there is none.
+    pub(crate) fn get(&self) -> rustix::io::Result<&T> {
+        if self.is_ours() { Ok(&self.value) } else { Err(Errno::BADF) }
+    }
+
+    /// Its number, whoever has it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn number(&self) -> RawFd {
+        self.value.as_fd().as_raw_fd()
+    }
+
+    fn is_ours(&self) -> bool {
+        // In a child that no handler has told, the first question for its id changes the generation.
+        sys::process_id();
+        self.generation == GENERATION.load(Ordering::Acquire)
+    }
+}
+
+impl Uninherited<File> {
+    /// Makes a file that is only this user's, and whose lock no child inherits; an error if anything has the name.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub(crate) fn create_private(path: &Path) -> std::io::Result<Self> {
+        Uninherited::open(|| super::create_private(path))
+    }
+}
+
+impl<T: AsFd> Drop for Uninherited<T> {
+    fn drop(&mut self) {
+        if self.is_ours() {
+            let locked = Locked::by(sys::process_id());
+            // SAFETY: dropped here and nowhere else.
+            unsafe { ManuallyDrop::drop(&mut self.value) };
+            locked.give_back(self.entry);
+        }
+    }
+}
+
+impl Entry {
+    fn new() -> Self {
+        let null = || AtomicPtr::new(ptr::null_mut());
+        let (device, inode) = (AtomicU64::new(0), AtomicU64::new(0));
+        Entry { number: AtomicI32::new(NONE), device, inode, next: null(), next_free: null() }
+    }
+}
+
+/// In a child that knows of its fork by its new id alone: closes what it has inherited, once.
+#[cfg(target_os = "linux")]
+pub(crate) fn close_inherited(pid: u32) {
+    if OWNER.load(Ordering::Acquire) != pid {
+        drop(Locked::by(pid));
+    }
+}
+
+/// The right to change the register. There is nothing in it but what is this process's.
+struct Locked(());
+
+impl Locked {
+    /// Waits until no other thread has the lock. What a child inherits locked by a thread of its parent, it takes over.
+    fn by(pid: u32) -> Self {
+        for tries in 0_u64.. {
+            let found = LOCK.load(Ordering::Relaxed);
+            if found != pid && LOCK.compare_exchange(found, pid, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                break;
+            }
+            if tries < 100 {
+                thread::yield_now();
+            } else {
+                // Nobody wakes it: whoever has the lock is soon done, unless it does not get to run.
+                sys::wait(&LOCK, pid, Duration::from_millis(1));
+            }
+        }
+        let locked = Locked(());
+        match OWNER.load(Ordering::Relaxed) {
+            0 => OWNER.store(pid, Ordering::Release),
+            owner if owner != pid => locked.close_all(pid),
+            _ => {}
+        }
+        locked
+    }
+
+    /// In a forked child: closes what its parent has registered. Only calls that a signal handler may make, too.
+    fn close_all(&self, pid: u32) {
+        FREE.store(ptr::null_mut(), Ordering::Relaxed);
+        let mut next = &ENTRIES;
+        // SAFETY: entries are never freed.
+        while let Some(entry) = unsafe { next.load(Ordering::Acquire).as_ref() } {
+            let number = entry.number.load(Ordering::Acquire);
+            let registered = (entry.device.load(Ordering::Relaxed), entry.inode.load(Ordering::Relaxed));
+            if number != NONE && open_on(number) == Some(registered) {
+                // SAFETY: the descriptor is still the one that was inherited, and what wraps it will not touch it.
+                unsafe { rustix::io::close(number) };
+            }
+            self.give_back(entry);
+            next = &entry.next;
+        }
+        // Release: who finds this process registered, or the next generation, finds the register empty.
+        GENERATION.fetch_add(1, Ordering::AcqRel);
+        OWNER.store(pid, Ordering::Release);
+    }
+
+    /// Has every fork run the handlers.
+    fn see_to_forks(&self) -> rustix::io::Result<()> {
+        if !HANDLED.load(Ordering::Relaxed) {
+            // SAFETY: these functions are there as long as the code of the program is.
+            let error = unsafe { libc::pthread_atfork(Some(before), Some(after_here), Some(after_in_child)) };
+            if error != 0 {
+                return Err(Errno::from_raw_os_error(error));
+            }
+            HANDLED.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn add(&self, entry: &'static Entry) {
+        entry.next.store(ENTRIES.load(Ordering::Relaxed), Ordering::Relaxed);
+        ENTRIES.store(ptr::from_ref(entry).cast_mut(), Ordering::Release);
+        self.give_back(entry);
+    }
+
+    fn give_back(&self, entry: &'static Entry) {
+        entry.number.store(NONE, Ordering::Relaxed);
+        entry.next_free.store(FREE.load(Ordering::Relaxed), Ordering::Relaxed);
+        FREE.store(ptr::from_ref(entry).cast_mut(), Ordering::Relaxed);
+    }
+
+    fn free(&self) -> Option<&'static Entry> {
+        // SAFETY: entries are never freed.
+        unsafe { FREE.load(Ordering::Relaxed).as_ref() }
+    }
+
+    fn take(&self) -> Option<&'static Entry> {
+        let entry = self.free()?;
+        FREE.store(entry.next_free.load(Ordering::Relaxed), Ordering::Relaxed);
+        Some(entry)
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        LOCK.store(0, Ordering::Release);
+    }
+}
+
+extern "C" fn before() {
+    mem::forget(Locked::by(own_id()));
+}
+
+extern "C" fn after_here() {
+    drop(Locked(())); // taken before the fork
+}
+
+extern "C" fn after_in_child() {
+    let locked = Locked(()); // taken before the fork, by the thread that this one is a copy of
+    locked.close_all(own_id());
+}
+
+/// The id of this process, from the kernel: `sys::process_id` would close first what is inherited.
+fn own_id() -> u32 {
+    getpid().as_raw_nonzero().get().cast_unsigned()
+}
+
+fn open_on(number: RawFd) -> Option<(u64, u64)> {
+    // SAFETY: it may be closed, then the call says so; nothing else is done with it.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    fstat(fd).ok().map(|stat| place(&stat))
+}
+
+#[allow(clippy::unnecessary_cast, reason = "these are other types on other platforms")]
+fn place(stat: &rustix::fs::Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
+}
