@@ -15,7 +15,8 @@ pub struct Stats {
     pub live: u64,
     /// Bytes that have memory, and that no value uses: the next values are made of them.
     pub warm: u64,
-    /// Bytes that have memory in the data areas: `live` and `warm` together, and what small blocks leave of their pages.
+    /// Bytes that have memory in the data areas: `live` and `warm` together, and the small blocks that threads have cached,
+    /// and what such blocks leave of their pages.
     pub reserved: u64,
     /// Tickets that have been issued for those values, by whatever process, and have not been claimed or revoked.
     pub tickets: usize,

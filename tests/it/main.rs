@@ -3,9 +3,42 @@
 #[cfg(feature = "ndarray")]
 mod arrays;
 mod claims;
+#[cfg(target_os = "linux")]
+mod dumps;
+#[cfg(target_os = "linux")]
+mod exits;
+#[cfg(target_os = "linux")]
+mod forked;
+#[cfg(target_os = "linux")]
+mod forks;
 mod formats;
 mod handles;
+#[cfg(target_os = "linux")]
+mod leftovers;
 mod limits;
+#[cfg(target_os = "linux")]
+mod limits_of_memory;
+#[cfg(target_os = "linux")]
+mod liveness;
+#[cfg(target_os = "linux")]
+mod lost;
+#[cfg(target_os = "linux")]
+mod orphans;
 mod processes;
+#[cfg(target_os = "linux")]
+mod puppet;
+#[cfg(target_os = "linux")]
+mod scene;
 mod sharify;
+mod stats;
 mod support;
+#[cfg(target_os = "linux")]
+mod sweeping;
+#[cfg(target_os = "linux")]
+mod teardown;
+#[cfg(target_os = "linux")]
+mod wills;
+#[cfg(target_os = "linux")]
+mod wills_as_files;
+#[cfg(target_os = "linux")]
+mod wills_of_peers;

@@ -4,18 +4,27 @@ use std::{
     env, fs,
     io::{BufRead, Read},
     process::{Child, Command, Output, Stdio},
-    sync::mpsc::{self, RecvTimeoutError, Sender},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
     thread,
     time::Duration,
 };
+#[cfg(target_os = "linux")]
+use std::{process::ExitStatus, sync::OnceLock};
 
 use commonage::{Backing, Config};
 
 const ROLE: &str = "COMMONAGE_TEST_ROLE";
-const BACKING: &str = "COMMONAGE_TEST_BACKING";
+pub(crate) const BACKING: &str = "COMMONAGE_TEST_BACKING";
+/// What else is in a child's [`Config`]: milliseconds, bytes, a directory.
+pub(crate) const LOST_AFTER: &str = "COMMONAGE_TEST_LOST_AFTER";
+pub(crate) const LIMIT: &str = "COMMONAGE_TEST_LIMIT";
+pub(crate) const WILLS: &str = "COMMONAGE_TEST_WILLS";
 
 /// No child of a test lives longer.
-const WATCHDOG: Duration = Duration::from_secs(60);
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// What this process is to do, if it is a child; the backing that its parent chose is installed.
 pub(crate) fn role() -> Option<String> {
@@ -29,12 +38,23 @@ pub(crate) fn is_child() -> bool {
 }
 
 fn install_backing() {
-    let backing = match env::var(BACKING).as_deref() {
-        Ok("named") => Backing::Named,
-        Ok("anonymous") => Backing::Anonymous,
+    let mut config = Config::new();
+    match env::var(BACKING).as_deref() {
+        Ok("named") => config = config.backing(Backing::Named),
+        Ok("anonymous") => config = config.backing(Backing::Anonymous),
         _ => return,
-    };
-    Config::new().backing(backing).install().expect("the first use of the crate in this process");
+    }
+    let number = |name| env::var(name).ok().map(|number| number.parse().expect("a number"));
+    if let Some(lost_after) = number(LOST_AFTER) {
+        config = config.lost_after(Duration::from_millis(lost_after));
+    }
+    if let Some(limit) = number(LIMIT) {
+        config = config.limit(limit);
+    }
+    if let Ok(wills) = env::var(WILLS) {
+        config = config.wills_in(wills);
+    }
+    config.install().expect("the first use of the crate in this process");
 }
 
 /// The backings of this platform.
@@ -48,7 +68,9 @@ pub(crate) fn on_both_backings(test: &str, body: impl FnOnce()) {
         return body();
     }
     for backing in backings() {
-        child(test, "body").env(BACKING, backing).run_to_success();
+        // What is on its way at the end of a test is in wills that nobody claims.
+        let wills = Directory::new();
+        child(test, "body").env(BACKING, backing).env(WILLS, &wills.0).run_to_success();
     }
 }
 
@@ -78,6 +100,23 @@ impl ChildCommand {
     pub(crate) fn arg(mut self, arg: &str) -> Self {
         self.command.arg(arg);
         self
+    }
+
+    /// With a `/dev/shm` of its own, of so many bytes, where [`alone`] says that this is permitted. It and all in it go
+    /// with the last process that has it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn alone(self, bytes: u64) -> Self {
+        let Some(flags) = alone() else { return self };
+        let mut command = Command::new("unshare");
+        let script = format!("mount -t tmpfs -o size={bytes} tmpfs /dev/shm && exec \"$@\"");
+        command.args([flags, "sh", "-c", &script, "sh"]).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        ChildCommand { command, what: self.what }.env(ALONE, "yes")
     }
 
     pub(crate) fn spawn(mut self) -> Running {
@@ -134,6 +173,22 @@ impl Running {
         Output { status, stdout: stderr.0, stderr: stderr.1 }
     }
 
+    /// Ends it as `kill -9` does.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn kill(mut self) {
+        let mut child = self.child.take().expect("it has not been waited for");
+        child.kill().expect("killing a child");
+        child.wait().expect("waiting for a child");
+    }
+
+    /// Waits for its end, however it ends, while nobody reads what it writes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn end(mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it has not been waited for");
+        drop(child.stdin.take());
+        child.wait().expect("waiting for a child")
+    }
+
     /// Waits for its end, which must be a success.
     pub(crate) fn success(self) -> Output {
         let what = self.what.clone();
@@ -172,8 +227,36 @@ fn kill(pid: u32) {
     let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
 }
 
+#[cfg(target_os = "linux")]
+const ALONE: &str = "COMMONAGE_TEST_ALONE";
+
+/// Has this process a `/dev/shm` of its own?
+#[cfg(target_os = "linux")]
+pub(crate) fn is_alone() -> bool {
+    env::var_os(ALONE).is_some()
+}
+
+/// How `unshare` is to be called for a `/dev/shm` of one's own; none where that is not permitted.
+#[cfg(target_os = "linux")]
+pub(crate) fn alone() -> Option<&'static str> {
+    static FLAGS: OnceLock<Option<&str>> = OnceLock::new();
+    *FLAGS.get_or_init(|| {
+        let works = |flags: &&str| {
+            let mut command = Command::new("unshare");
+            command.args([flags, "sh", "-c", "mount -t tmpfs tmpfs /dev/shm"]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        };
+        ["-m", "-rm"].into_iter().find(works)
+    })
+}
+
 /// Removes the named segments of children that did not end cleanly: a test that fails leaves nothing either.
 pub(crate) fn remove_what_the_dead_left() {
+    // Where this process and its children have a `/dev/shm` of their own, it goes with them.
+    #[cfg(target_os = "linux")]
+    if is_alone() {
+        return;
+    }
     let Ok(entries) = fs::read_dir("/dev/shm") else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -202,4 +285,23 @@ fn in_view(file: &fs::File) -> bool {
 #[cfg(not(unix))]
 fn in_view(_file: &fs::File) -> bool {
     true
+}
+
+/// A new directory, removed with all that is in it.
+pub(crate) struct Directory(pub(crate) String);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("commonage-test-{}-{number}", std::process::id()));
+        fs::create_dir(&path).expect("a new directory");
+        Directory(path.to_string_lossy().into_owned())
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }

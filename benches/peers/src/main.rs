@@ -1,7 +1,8 @@
 //! commonage beside its peers and its limits, measured in one run.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml` prints one Markdown table; `-- --out DIR` also writes
-//! it to `DIR/table.md`, every figure to `DIR/results.csv` and a picture to `DIR/plot.svg`.
+//! it to `DIR/table.md`, every figure to `DIR/results.csv` and a picture to `DIR/plot.svg`. `-- survive` measures nothing:
+//! it shows what processes that are killed leave behind.
 
 mod measure;
 mod peers;
@@ -9,11 +10,12 @@ mod ping_pong;
 mod plot;
 mod report;
 mod stats;
+mod survive;
 mod work;
 
 use std::{error::Error, fs, path::PathBuf, process::ExitCode};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
@@ -26,6 +28,8 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 /// Measures commonage beside its peers and its limits and prints one Markdown table.
 #[derive(Parser)]
 struct Options {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     /// Fewer rounds: done in well under a minute.
     #[arg(long)]
     quick: bool,
@@ -38,6 +42,20 @@ struct Options {
     /// Where the other process reports.
     #[arg(long, hide = true)]
     server: Option<String>,
+}
+
+/// What is done instead.
+#[derive(Subcommand)]
+enum Instead {
+    /// Kills two of four processes that exchange values, and prints what is left in /dev/shm.
+    Survive {
+        /// Be one of the four, for this contender.
+        #[arg(long, hide = true, requires = "number")]
+        member: Option<String>,
+        /// Which one.
+        #[arg(long, hide = true)]
+        number: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -53,6 +71,13 @@ fn main() -> ExitCode {
 fn run(options: Options) -> Outcome {
     // An interrupted run still drops every value: sharify's segments have names, which nobody else would remove.
     ctrlc::set_handler(measure::interrupt)?;
+    match &options.instead {
+        Some(Instead::Survive { member: Some(contender), number: Some(number) }) => {
+            return survive::live(contender, *number);
+        }
+        Some(Instead::Survive { .. }) => return survive::compare(),
+        None => {}
+    }
     measure::stay_on_one_core();
     if let (Some(contender), Some(server)) = (&options.echo, &options.server) {
         return ping_pong::echo(contender, server);

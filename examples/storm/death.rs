@@ -1,0 +1,123 @@
+//! The ways in which a process ends.
+
+use std::{
+    fmt,
+    process::{self, ExitStatus},
+    str::FromStr,
+};
+
+use crate::random::Random;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Death {
+    /// `kill -9`.
+    Kill,
+    /// `abort`.
+    Abort,
+    /// A panic in `main`, which drops what it has.
+    Panic,
+    /// `process::exit`, in the middle of what another thread does.
+    Exit,
+    /// A return from `main`.
+    Return,
+}
+
+impl Death {
+    pub(crate) const ALL: [Death; 5] = [Death::Kill, Death::Abort, Death::Panic, Death::Exit, Death::Return];
+
+    /// Two in five are killed.
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        Self::ALL.get(random.below(7)).copied().unwrap_or(Death::Kill)
+    }
+
+    /// It runs nothing of what a process runs when it exits.
+    pub(crate) fn is_crash(self) -> bool {
+        matches!(self, Death::Kill | Death::Abort)
+    }
+
+    /// Whether a process that ended so has this status.
+    pub(crate) fn shows_as(self, status: ExitStatus) -> bool {
+        match self {
+            Death::Kill => was_killed(status),
+            Death::Abort => has_aborted(status),
+            Death::Panic => status.code() == Some(101),
+            Death::Exit | Death::Return => status.success(),
+        }
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Death::Kill => "kill",
+            Death::Abort => "abort",
+            Death::Panic => "panic",
+            Death::Exit => "exit",
+            Death::Return => "return",
+        })
+    }
+}
+
+impl FromStr for Death {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|death| death.to_string() == name).ok_or(())
+    }
+}
+
+#[cfg(unix)]
+mod platform {
+    use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
+
+    use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
+
+    pub(super) fn kill() {
+        // It can't be refused, and nothing comes after it.
+        let _ = kill_process(getpid(), Signal::KILL);
+    }
+
+    pub(super) fn leave_no_core() {
+        // If it is refused there are core dumps.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+
+    pub(super) fn was_killed(status: ExitStatus) -> bool {
+        status.signal() == Some(Signal::KILL.as_raw())
+    }
+
+    pub(super) fn has_aborted(status: ExitStatus) -> bool {
+        status.signal() == Some(Signal::ABORT.as_raw())
+    }
+}
+
+/// Elsewhere a process that wants to end at once aborts.
+#[cfg(not(unix))]
+mod platform {
+    use std::process::ExitStatus;
+
+    pub(super) fn kill() {}
+
+    pub(super) fn leave_no_core() {}
+
+    pub(super) fn was_killed(status: ExitStatus) -> bool {
+        has_aborted(status)
+    }
+
+    pub(super) fn has_aborted(status: ExitStatus) -> bool {
+        !status.success() && status.code() != Some(101)
+    }
+}
+
+use platform::{has_aborted, was_killed};
+
+/// Ends this process as `kill -9` does.
+pub(crate) fn kill() -> ! {
+    platform::kill();
+    process::abort()
+}
+
+/// Lets an abort leave no core dump.
+pub(crate) fn leave_no_core() {
+    platform::leave_no_core();
+}
