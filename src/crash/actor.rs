@@ -23,6 +23,9 @@ use crate::{
 pub(super) const ANSWER: &str = "answer: ";
 /// Before what is said at the very end.
 pub(super) const PASSED: &str = "passed: ";
+/// Which backing it has.
+pub(super) const BACKING: &str = "COMMONAGE_CRASH_BACKING";
+pub(super) const NAMED: &str = "named";
 /// Where the wills are, if not in `/dev/shm`.
 pub(super) const WILLS: &str = "COMMONAGE_CRASH_WILLS";
 
@@ -62,11 +65,12 @@ struct Actor {
 }
 
 /// Never returns to the test harness: what it does at its end is part of the scene.
-pub(super) fn play(backing: Backing) -> ! {
+pub(super) fn play() -> ! {
     thread::spawn(|| {
         thread::sleep(WATCHDOG);
         process::abort();
     });
+    let backing = if env::var(BACKING).as_deref() == Ok(NAMED) { Backing::Named } else { Backing::Anonymous };
     let config = Config::new().backing(backing).claim_deadline(Duration::from_secs(2));
     let config = match env::var(WILLS) {
         Ok(directory) => config.wills_in(directory),

@@ -65,7 +65,8 @@ impl Survivors<'_, '_> {
     fn believe(&mut self, what: &str, says: impl Fn(&Model) -> bool) -> Result<(), String> {
         let believed: Vec<Model> = self.models.iter().filter(|model| says(model)).cloned().collect();
         if believed.is_empty() {
-            return Err(format!("{what}; but {:?}", self.models));
+            let (number, first) = (self.models.len(), self.models.first());
+            return Err(format!("{what}; but as one of {number} models says: {first:?}"));
         }
         self.models = believed;
         Ok(())

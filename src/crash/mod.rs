@@ -4,7 +4,7 @@
 //! | who | is | in |
 //! |---|---|---|
 //! | a test | one role and one backing | this file |
-//! | a world | a child of the test that goes through its part of the matrix, with a `/dev/shm` of its own where the system allows it | [`world`] |
+//! | a world | a child of the test that goes through its part of the matrix, with a `/dev/shm` of its own where the system allows it | [`stage`], [`world`] |
 //! | an actor | a child of the world: a process with a pool and handles, which does what it reads, line by line | [`actor`] |
 //! | a scene | what the actors do until the victim dies | [`scenes`] |
 //! | a model | what values and tokens there must be | [`model`] |
@@ -18,6 +18,7 @@ mod actor;
 mod aftermath;
 mod model;
 mod scenes;
+mod stage;
 mod world;
 
 use std::env;
@@ -27,6 +28,14 @@ use scenes::Role;
 use crate::Backing;
 
 const PLAYS: &str = "COMMONAGE_CRASH_PLAYS";
+
+/// What a world plays.
+struct Cast<'a> {
+    /// Whose test binary's test the actors are.
+    test: &'a str,
+    role: Role,
+    backing: Backing,
+}
 
 /// How many times of those that a step is reached a process dies there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,9 +48,9 @@ enum Passes {
 /// A test, or whatever its child is to be.
 fn matrix(test: &str, role: Role, backing: Backing, passes: Passes) {
     match env::var(PLAYS).as_deref() {
-        Ok("actor") => actor::play(backing),
-        Ok(part) => world::go_through(test, role, backing, passes, part),
-        Err(_) => world::run_worlds(test),
+        Ok("actor") => actor::play(),
+        Ok(part) => stage::go_through(&Cast { test, role, backing }, passes, part),
+        Err(_) => stage::run_worlds(test, 2),
     }
 }
 
@@ -95,6 +104,16 @@ fn the_last_one_dies_at_each_step_anonymous() {
 #[test]
 fn the_last_one_dies_at_each_step_named() {
     matrix("the_last_one_dies_at_each_step_named", Role::Last, Backing::Named, Passes::Some);
+}
+
+#[test]
+fn each_step_is_reached_in_a_scene() {
+    let test = "each_step_is_reached_in_a_scene";
+    match env::var(PLAYS).as_deref() {
+        Ok("actor") => actor::play(),
+        Ok(_) => stage::reaches_each_step(test),
+        Err(_) => stage::run_worlds(test, 1),
+    }
 }
 
 macro_rules! each_time {

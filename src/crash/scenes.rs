@@ -43,6 +43,8 @@ const LARGE: usize = 98_000;
 const HUGE: usize = 17 << 20;
 
 impl Role {
+    pub(super) const ALL: [Role; 5] = [Role::Owner, Role::Holder, Role::SweepingOwner, Role::SweepingHeir, Role::Last];
+
     pub(super) fn scene(self) -> Vec<Act> {
         match self {
             Role::Owner => owner(),

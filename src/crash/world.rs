@@ -1,176 +1,23 @@
-//! A world: where scenes are played, one after another, in a `/dev/shm` that is nobody else's if the system allows it.
+//! What a world does for one play: it starts the actors, tells each what to do, and keeps the model.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    env,
-    fs::{self, File},
+    collections::BTreeMap,
+    env, fs,
     io::{BufRead, BufReader, Read, Write},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{self, Child, ChildStdin, ChildStdout, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
 use super::{
-    PLAYS, Passes,
-    actor::{ANSWER, PASSED, WILLS},
-    aftermath,
+    actor::{ANSWER, BACKING, NAMED, PASSED, WILLS},
     model::{Model, Op, Who},
-    scenes::{Act, Role},
+    scenes::Act,
+    stage::{Stage, this_test},
 };
 use crate::{Backing, pool::checkpoint::tests::DIE_AT};
 
-/// No world lasts longer: a quarter of an hour for all passes, minutes on a slow machine for some.
-const WATCHDOG: Duration = Duration::from_secs(900);
-/// How many worlds go through a test's matrix at once.
-const WORLDS: usize = 2;
-/// Set where a world shares `/dev/shm` with others.
-const SHARED: &str = "COMMONAGE_CRASH_SHARED";
-/// How long names of others may stay, where worlds share.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// After that many failures the rest is not played.
-const ENOUGH: usize = 8;
-
-const SHM: &str = "/dev/shm";
 const KILL: i32 = 9;
-
-/// How a program gets a `/dev/shm` of its own: as root, and else as root of a user namespace.
-const ISOLATED: [&str; 2] = ["-m", "-rm"];
-
-/// The start of a command that does so, if there is one.
-fn isolation() -> Option<Command> {
-    let mount = "mount -t tmpfs tmpfs /dev/shm";
-    let works = |flags: &&&str| {
-        let tried = Command::new("unshare").args([flags, "sh", "-c", mount]).stderr(Stdio::null()).status();
-        tried.is_ok_and(|status| status.success())
-    };
-    let flags = ISOLATED.iter().find(works)?;
-    let mut command = Command::new("unshare");
-    let then = format!("{mount} && exec \"$0\" \"$@\"");
-    command.args([flags, "sh", "-c", &then]).arg(env::current_exe().ok()?);
-    Some(command)
-}
-
-fn this_test(command: &mut Command, test: &str, plays: &str) {
-    command.args([&format!("crash::{test}"), "--exact", "--nocapture", "--test-threads=1", "--include-ignored"]);
-    command.env(PLAYS, plays);
-}
-
-/// The test itself: starts worlds, each with its part of the matrix, and waits for them.
-pub(super) fn run_worlds(test: &str) {
-    let worlds = if isolation().is_some() { WORLDS } else { 1 };
-    let start = |part: usize| {
-        let mut command = isolation().unwrap_or_else(|| {
-            let mut command = Command::new(env::current_exe().unwrap());
-            command.env(SHARED, "");
-            command
-        });
-        this_test(&mut command, test, &format!("{part}/{worlds}"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    };
-    let running: Vec<_> = (0..worlds).map(start).map(|child| thread::spawn(|| child.wait_with_output())).collect();
-    let mut failed = false;
-    for world in running {
-        let output = world.join().unwrap().unwrap();
-        print!("{}", String::from_utf8_lossy(&output.stdout));
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
-        failed |= !output.status.success();
-    }
-    assert!(!failed, "not everything was as it must be: see above");
-}
-
-/// A world's part of the matrix: `part` is `i/n`.
-pub(super) fn go_through(test: &str, role: Role, backing: Backing, passes: Passes, part: &str) {
-    thread::spawn(|| {
-        thread::sleep(WATCHDOG);
-        process::abort();
-    });
-    let (part, parts) = part.split_once('/').unwrap();
-    let (part, parts): (usize, usize) = (part.parse().unwrap(), parts.parse().unwrap());
-    let alone = env::var_os(SHARED).is_none();
-    let lock = File::create(env::temp_dir().join("commonage-crash.lock")).unwrap();
-    if !alone {
-        lock.lock().unwrap();
-    }
-    let began = Instant::now();
-    let stage = Stage { test, role, backing, alone };
-    let whole = match stage.play(None) {
-        Ok(passed) => passed,
-        Err(error) => panic!("{role:?}, {backing:?}, nobody dies: {error}"),
-    };
-    let cases = whole.iter().flat_map(|(step, times)| {
-        let mut passes = match passes {
-            Passes::Some => vec![0, 1, times - 1],
-            Passes::All => (0..*times).collect(),
-        };
-        passes.retain(|pass| pass < times);
-        passes.dedup();
-        passes.into_iter().map(move |pass| (step.clone(), pass))
-    });
-    let mine: Vec<_> = cases.enumerate().filter(|(n, _)| n % parts == part).map(|(_, case)| case).collect();
-    let mut failures = Vec::new();
-    for (step, pass) in &mine {
-        if let Err(error) = stage.play(Some((step, *pass))) {
-            failures.push(format!("{role:?}, {backing:?}, dies at {step} after {pass} passes: {error}"));
-        }
-        if failures.len() == ENOUGH {
-            break;
-        }
-    }
-    println!("{role:?}, {backing:?}, part {part}: {} deaths in {:?}", mine.len(), began.elapsed());
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-/// What is the same for all plays of a world.
-struct Stage<'a> {
-    test: &'a str,
-    role: Role,
-    backing: Backing,
-    alone: bool,
-}
-
-impl Stage<'_> {
-    /// Plays the scene and its aftermath; what the victim has passed, if it does not die.
-    fn play(&self, death: Option<(&str, u32)>) -> Result<BTreeMap<String, u32>, String> {
-        let before = names();
-        let mut world = World::new(self, death);
-        let played = world.scene().and_then(|models| aftermath::follows(&mut world, self.role, models));
-        let passed = std::mem::take(&mut world.passed);
-        let (during, wills) = (world.during.clone(), world.wills.clone());
-        drop(world);
-        let left = left(&before, self.alone);
-        let wills_left = wills.as_deref().is_some_and(|directory| fs::read_dir(directory).unwrap().next().is_some());
-        if let Some(directory) = wills {
-            fs::remove_dir_all(directory).unwrap();
-        }
-        for name in &left {
-            let _ = fs::remove_file(PathBuf::from(SHM).join(name));
-        }
-        played.map_err(|error| format!("{during}: {error}"))?;
-        if !left.is_empty() || wills_left {
-            return Err(format!("{during}: left in {SHM}: {left:?}"));
-        }
-        Ok(passed)
-    }
-}
-
-/// What has a name of ours.
-fn names() -> BTreeSet<String> {
-    let names = fs::read_dir(SHM).unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with("commonage")).collect()
-}
-
-/// What has come since `before` and stays. Where worlds share, what others have made goes some time.
-fn left(before: &BTreeSet<String>, alone: bool) -> BTreeSet<String> {
-    let mut left: BTreeSet<String> = names().difference(before).cloned().collect();
-    let began = Instant::now();
-    while !alone && !left.is_empty() && began.elapsed() < PATIENCE {
-        thread::sleep(Duration::from_millis(10));
-        left = left.intersection(&names()).cloned().collect();
-    }
-    left
-}
 
 struct Running {
     child: Child,
@@ -215,20 +62,20 @@ pub(super) struct World<'a> {
     actors: BTreeMap<Who, Running>,
     pub(super) texts: BTreeMap<&'static str, Text>,
     /// What the victim has passed, if it came to its end.
-    passed: BTreeMap<String, u32>,
+    pub(super) passed: BTreeMap<String, u32>,
     /// What it did when it died.
-    during: String,
+    pub(super) during: String,
     /// Where wills are, if not in `/dev/shm`.
-    wills: Option<PathBuf>,
+    pub(super) wills: Option<PathBuf>,
 }
 
 impl<'a> World<'a> {
-    fn new(stage: &'a Stage<'a>, death: Option<(&str, u32)>) -> Self {
+    pub(super) fn new(stage: &'a Stage<'a>, death: Option<(&str, u32)>) -> Self {
         let mut deaths = BTreeMap::new();
         if let Some((step, pass)) = death {
             deaths.insert(Who::Victim, format!("{step}:{pass}"));
         }
-        for act in stage.role.scene() {
+        for act in stage.cast.role.scene() {
             if let Act::DieAt(who, step, _) = act {
                 deaths.insert(who, format!("{step}:0"));
             }
@@ -243,9 +90,12 @@ impl<'a> World<'a> {
 
     fn start(&self, who: Who) -> Running {
         let mut command = Command::new(env::current_exe().unwrap());
-        this_test(&mut command, self.stage.test, "actor");
+        this_test(&mut command, self.stage.cast.test, "actor");
         if let Some(death) = self.deaths.get(&who) {
             command.env(DIE_AT, death);
+        }
+        if self.stage.cast.backing == Backing::Named {
+            command.env(BACKING, NAMED);
         }
         if let Some(wills) = &self.wills {
             command.env(WILLS, wills);
@@ -301,9 +151,9 @@ impl<'a> World<'a> {
     }
 
     /// What there can be when the victim is dead.
-    fn scene(&mut self) -> Result<Vec<Model>, String> {
-        let mut model = Model::new(self.stage.backing);
-        for act in self.stage.role.scene() {
+    pub(super) fn scene(&mut self) -> Result<Vec<Model>, String> {
+        let mut model = Model::new(self.stage.cast.backing);
+        for act in self.stage.cast.role.scene() {
             match act {
                 Act::Arm => drop(self.expect(Who::Victim, "arm")?),
                 Act::Churn(who, name) => drop(self.expect(who, &format!("churn {name}"))?),

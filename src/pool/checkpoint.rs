@@ -1,78 +1,90 @@
-//! The places where a process can die and something is half-done: numbered, so that a test can kill it at each in turn.
+//! The places where a process can die and something is half-done: named, so that a test (`crash`) can kill it at each in turn.
 //! Outside of this crate's own tests they are nothing.
 
-/// A place between two steps of the protocol, named after the step that has just been done.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(test, derive(PartialOrd, Ord))]
-#[repr(u32)]
-pub(crate) enum Step {
-    AttachLocked,
-    AttachReserved,
-    AttachMarked,
-    LeaveMarked,
-    NameRemoved,
-    CreateMade,
-    CreateJoined,
-    AllocateLive,
-    AllocateSerial,
-    AllocateWord,
-    AllocateBit,
-    AllocateMarked,
-    IssueReserved,
-    IssueFilled,
-    IssueBit,
-    IssueWord,
-    IssuePublished,
-    TakeTicket,
-    TakeWord,
-    TakeBit,
-    TakeFreed,
-    JoinWord,
-    JoinBit,
-    GiveBit,
-    GiveWord,
-    GiveLinked,
-    GivePushed,
-    GiveReleased,
-    ArmBit,
-    ArmWord,
-    ArmTicket,
-    RevokeTicket,
-    RevokeWord,
-    KindWord,
-    KindSerial,
-    DrainTaken,
-    RetirePunched,
-    RetireMarked,
-    RetireNameless,
-    ExitMarked,
-    ExitLeft,
-    WillCopied,
-    WillMoved,
-    WillShown,
-    WillCounted,
-    ClaimWillCopied,
-    ClaimWillTaken,
-    SweepOrphaned,
-    SweepTicket,
-    SweepCounted,
-    SweepSwapped,
-    SweepFreed,
-    SweepIntent,
-    SweepGiven,
-    SweepSlot,
-    SweepPunched,
-    SweepRemoved,
+macro_rules! steps {
+    ($($step:ident)*) => {
+        /// A place between two steps of the protocol, named after the step that has just been done.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub(crate) enum Step {
+            $($step,)*
+        }
+
+        #[cfg(all(test, target_os = "linux"))]
+        impl Step {
+            pub(crate) const ALL: &[Step] = &[$(Step::$step),*];
+        }
+    };
 }
 
-#[cfg(not(test))]
+steps! {
+    AttachLocked
+    AttachReserved
+    AttachMarked
+    LeaveMarked
+    NameRemoved
+    CreateMade
+    CreateJoined
+    AllocateLive
+    AllocateSerial
+    AllocateWord
+    AllocateBit
+    AllocateMarked
+    IssueReserved
+    IssueFilled
+    IssueBit
+    IssueWord
+    IssuePublished
+    TakeTicket
+    TakeWord
+    TakeBit
+    TakeFreed
+    JoinWord
+    JoinBit
+    GiveBit
+    GiveWord
+    GiveLinked
+    GivePushed
+    GiveReleased
+    ArmBit
+    ArmWord
+    ArmTicket
+    RevokeTicket
+    RevokeWord
+    KindWord
+    KindSerial
+    DrainTaken
+    RetirePunched
+    RetireMarked
+    RetireNameless
+    ExitMarked
+    ExitLeft
+    WillCopied
+    WillMoved
+    WillShown
+    WillCounted
+    ClaimWillCopied
+    ClaimWillTaken
+    SweepOrphaned
+    SweepTicket
+    SweepCounted
+    SweepSwapped
+    SweepFreed
+    SweepIntent
+    SweepGiven
+    SweepUnmarked
+    SweepSlot
+    SweepPunched
+    SweepRemoved
+}
+
+#[cfg(not(all(test, target_os = "linux")))]
 #[inline(always)]
 pub(crate) fn reached(_: Step) {}
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 pub(crate) use tests::reached;
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 pub(crate) mod tests {
     use std::{
         collections::BTreeMap,
@@ -128,16 +140,10 @@ pub(crate) mod tests {
         }
     }
 
-    #[cfg(unix)]
     fn die() -> ! {
         loop {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
-    }
-
-    #[cfg(not(unix))]
-    fn die() -> ! {
-        std::process::abort()
     }
 
     /// What the control areas of some segments say, counted, while nobody changes anything.

@@ -35,6 +35,12 @@ pub(crate) fn sweep(older_than: Duration) -> usize {
     removed
 }
 
+/// After a slot has been freed for the process with this identity: if it has none in any segment that is left, what it was
+/// known by goes.
+pub(crate) fn bury(identity: u64) {
+    segment::bury_dead(identity, |id| is_participant(id, identity));
+}
+
 /// Whether a slot of the segment is, or may be, that of the process with this identity.
 fn is_participant(id: SegmentId, identity: u64) -> bool {
     let slots = Peek::open(id).and_then(|peek| {

@@ -143,12 +143,14 @@ pub(crate) fn sweep_own() {
     }
 }
 
-/// At any call that sends, receives or allocates, with no lock held: once in a while it looks for the dead.
+/// At any call that sends, receives or allocates, with no lock held: once in a while it looks for the dead. The time.
 #[inline]
-pub(crate) fn look() {
-    if sys::boot_time() >= NEXT_LOOK.load(Ordering::Relaxed) {
+pub(crate) fn look() -> u64 {
+    let now = sys::boot_time();
+    if now >= NEXT_LOOK.load(Ordering::Relaxed) {
         look_now();
     }
+    now
 }
 
 #[cold]
@@ -282,7 +284,10 @@ fn sweep_participant(at: &Arc<Attachment>, dead: u32) -> bool {
         slot.pid.store(0, Ordering::Relaxed);
         // Last: whoever takes the slot finds it empty.
         let mark = slot.mark.swap(0, Ordering::SeqCst);
-        at.segment.bury_swept(mark >> 8);
+        reached(Step::SweepUnmarked);
+        if at.segment.locator().backing == Backing::Named {
+            orphans::bury(mark >> 8);
+        }
     }
     reached(Step::SweepSlot);
     true

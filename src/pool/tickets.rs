@@ -88,6 +88,7 @@ fn issue(
     hold: &Hold,
     kind: Kind,
     start: Start,
+    now: u64,
     reserve: impl FnOnce(&Attachment) -> Result<(u32, TicketWord), Error>,
     last: bool,
 ) -> Result<Issued, Error> {
@@ -99,7 +100,7 @@ fn issue(
     let row = at.control.ticket(ticket);
     let serial = hold.serial();
     row.serial.store(serial, Ordering::Relaxed);
-    row.time.store(sys::boot_time(), Ordering::Relaxed);
+    row.time.store(now, Ordering::Relaxed);
     let exclusive = if kind == Kind::SharedMut { EXCLUSIVE } else { 0 };
     row.block.store(hold.block | exclusive, Ordering::Relaxed);
     row.signal.store(0, Ordering::Relaxed);
@@ -168,10 +169,10 @@ impl Part {
     pub(crate) fn issue(&self, kind: Kind, start: Start) -> Result<Issued, Error> {
         let (hold, at) = (self.hold(), self.hold().at());
         at.refuse_inherited()?;
-        recovery::look();
+        let now = recovery::look();
         let _stripe = at.stripe(hold.block);
         let _intent = Intent::on(&**at, hold.block);
-        issue(at, hold, kind, start, reserve, false)
+        issue(at, hold, kind, start, now, reserve, false)
     }
 
     /// Issues an armed ticket for the part, which is gone afterwards; if it is the last handle here, the hold goes over
@@ -184,20 +185,21 @@ impl Part {
         if let Err(error) = self.hold().at().refuse_inherited() {
             return Err((self, error));
         }
-        recovery::look();
-        self.hand_over_to(kind, reserve)
+        let now = recovery::look();
+        self.hand_over_to(kind, now, reserve)
     }
 
     fn hand_over_to(
         self,
         kind: Kind,
+        now: u64,
         reserve: impl FnOnce(&Attachment) -> Result<(u32, TicketWord), Error>,
     ) -> Result<Issued, (Part, Error)> {
         let (hold, at) = (self.hold(), self.hold().at());
         let mut stripe = at.stripe(hold.block);
         let intent = Intent::on(&**at, hold.block);
         let last = self.alone_here(stripe.held(hold.block));
-        let issued = issue(at, hold, kind, Start::Armed, reserve, last);
+        let issued = issue(at, hold, kind, Start::Armed, now, reserve, last);
         if last && issued.is_ok() {
             *stripe.held(hold.block) = Held { count: 0, hold: Weak::new() };
             self.hand_over();
@@ -520,7 +522,7 @@ impl Drop for Claimed<'_> {
         let Some(part) = self.part.take() else { return };
         if let Some(taken) = self.taken.take() {
             // Where that fails, the ticket is free and the part is dropped: an exiting process loses what it was sent.
-            let _ = part.hand_over_to(self.kind, |_| Ok((self.issued.ticket, taken.keep())));
+            let _ = part.hand_over_to(self.kind, sys::boot_time(), |_| Ok((self.issued.ticket, taken.keep())));
         }
     }
 }

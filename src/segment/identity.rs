@@ -110,16 +110,23 @@ pub(super) fn open_unlocked(path: &Path) -> io::Result<File> {
     if sys::is_in_view(&file) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
-/// Removes the identity file of a dead process, or of one that is at its clean exit, if nothing that it lists is left,
-/// `but_for` the segment in which it is not a participant any more: then there is none where somebody would ask for it.
-pub(super) fn bury(number: u64, exited: bool, but_for: Option<SegmentId>) {
+/// Removes the identity file of a dead process, or of one that is at its clean exit, if nothing that it lists is left: then
+/// there is no segment any more where somebody would ask for it.
+pub(super) fn bury(number: u64, exited: bool) {
     // A living process's own is locked; one that exits makes nothing more.
     let file = if exited { sys::open_private(&path(number)) } else { open_unlocked(&path(number)) };
     if let Ok(file) = file
         && sys::is_in_view(&file)
         && let Some(names) = names_in(&file)
     {
-        bury_listing(number, &names, |id| Some(id) != but_for);
+        bury_listing(number, &names, |_| true);
+    }
+}
+
+/// As `bury`, of a process that is dead: `knows` says of a segment that is left whether the process is a participant there.
+pub(crate) fn bury_dead(number: u64, knows: impl Fn(SegmentId) -> bool) {
+    if let Some((_, names)) = left_by(number) {
+        bury_listing(number, &names, knows);
     }
 }
 
@@ -149,24 +156,16 @@ fn names_in(file: &File) -> Option<Vec<SegmentId>> {
 }
 
 /// At a clean exit: removes this process's identity file if nothing that it lists is left. Else it stays, unlocked when
-/// the process has ended, so that others know that it is dead, and bury it with the last segment. Those go, too, of the
-/// dead whose last segment has just gone, and in which nothing says any more that they were there.
+/// the process has ended, so that others know that it is dead, and bury it with the last segment.
 pub(crate) fn clean_exit() {
-    let Some(own) = OWN.existing() else { return };
-    {
+    if let Some(own) = OWN.existing() {
         let own = own.lock().unwrap_or_else(PoisonError::into_inner);
-        if own.number.is_none() {
-            return;
-        }
         if let Some(identity) = &own.file
             && own.names.iter().all(|id| named::is_gone(*id))
         {
             // The lock stays until the process has ended: its threads may still read what its slots hold.
             let _ = fs::remove_file(path(identity.number));
         }
-    }
-    for estate in super::estates() {
-        estate.settle(|_, _| true);
     }
 }
 

@@ -37,7 +37,7 @@ use std::{
 use self::{anonymous::Anonymous, named::Named};
 pub(crate) use self::{
     estates::{Peek, estates},
-    identity::clean_exit,
+    identity::{bury_dead, clean_exit},
     sweep_lock::SweepLock,
     wills::WillName,
 };
@@ -348,15 +348,7 @@ impl Segment {
     /// other segment that is left, the identity file goes too.
     pub(crate) fn bury(&self, identity: u64, exited: bool) {
         if matches!(self.mapping, Mapping::Named(_)) && self.is_ours() {
-            identity::bury(identity, exited, None);
-        }
-    }
-
-    /// After the slot of a dead participant, known by `identity`, has been freed: if it is in no other segment that is left,
-    /// its identity file goes.
-    pub(crate) fn bury_swept(&self, identity: u64) {
-        if matches!(self.mapping, Mapping::Named(_)) && self.is_ours() {
-            identity::bury(identity, false, Some(self.id));
+            identity::bury(identity, exited);
         }
     }
 

@@ -37,6 +37,7 @@ use crate::Error;
 static PID: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 
 /// The id of this process, right in a forked child too, without a system call but for the first.
+#[inline]
 pub(crate) fn process_id() -> u32 {
     let word = PID.load(Ordering::Acquire); // pairs with the swap in `process_id_slowly`
     if !word.is_null() {

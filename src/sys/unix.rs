@@ -24,9 +24,9 @@ use rustix::{
 
 #[cfg(any(test, not(target_os = "linux")))]
 pub(crate) use self::lock_file::LockFile;
+pub(crate) use self::uninherited::Uninherited;
 #[cfg(target_os = "linux")]
 pub(crate) use self::uninherited::close_inherited;
-pub(crate) use self::uninherited::Uninherited;
 use crate::Error;
 
 /// Bytes in a page, at least: what `protect` and `Object::punch` go by.

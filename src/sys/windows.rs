@@ -218,7 +218,9 @@ impl LockFile {
     pub(crate) fn take(path: PathBuf) -> Option<LockFile> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).share_mode(0);
-        options.custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT).access_mode(GENERIC_READ | DELETE);
+        options
+            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT)
+            .access_mode(GENERIC_READ | DELETE);
         options.open(path).ok().map(LockFile)
     }
 }

@@ -282,7 +282,7 @@ fn who_occupies_lives() {
         made.remove_name();
         drop(made); // on Windows a name lasts as long as anybody has the segment
         if !anonymous {
-            identity::bury(identity, false, None);
+            identity::bury(identity, false);
             assert_eq!(identity::liveness(identity), Liveness::Unknown);
         }
     }
