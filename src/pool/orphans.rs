@@ -100,3 +100,60 @@ fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u64; N]> + '_ {
         .chunks_exact(8 * N)
         .map(|row| std::array::from_fn(|i| u64::from_le_bytes(std::array::from_fn(|byte| row[8 * i + byte]))))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{
+        env,
+        io::{BufRead, BufReader, Read},
+        process::{Child, Command, Stdio},
+        time::{Duration, Instant},
+    };
+
+    use super::sweep;
+    use crate::{Backing, Config, pool::owner};
+
+    const TEST: &str = "pool::orphans::tests::a_thousand_segments_of_a_hundred_dead_owners";
+    const ROLE: &str = "COMMONAGE_ORPHANS_OWNER";
+    const EACH: usize = 10;
+
+    /// Ten segments, until it is killed.
+    fn own() {
+        Config::new().backing(Backing::Named).install().unwrap();
+        let segments: Vec<_> = (0..EACH).map(|index| owner::create(index, 16 << 20).unwrap()).collect();
+        println!("\nmade {}", segments.len());
+        std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    }
+
+    fn start() -> Child {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args([TEST, "--exact", "--nocapture", "--include-ignored"]).env(ROLE, "");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == format!("made {EACH}")));
+        child
+    }
+
+    #[test]
+    #[ignore = "prints times, and takes what the dead of this user have left"]
+    fn a_thousand_segments_of_a_hundred_dead_owners() {
+        if env::var_os(ROLE).is_some() {
+            return own();
+        }
+        let timed = |what: &str| {
+            let began = Instant::now();
+            let removed = sweep(Duration::ZERO);
+            println!("{what}: {removed} segments removed in {:?}", began.elapsed());
+            removed
+        };
+        timed("what was there before");
+        let mut owners: Vec<Child> = (0..100).map(|_| start()).collect();
+        assert_eq!(timed("of the living"), 0);
+        for owner in &mut owners {
+            owner.kill().unwrap();
+            owner.wait().unwrap();
+        }
+        assert_eq!(timed("of the dead"), 100 * EACH);
+        assert_eq!(timed("nothing to sweep"), 0);
+    }
+}

@@ -615,7 +615,7 @@ impl Pool {
 }
 
 /// A new segment of this process, of which it is the first participant.
-fn create(index: usize, data: usize) -> Result<Attachment, Error> {
+pub(super) fn create(index: usize, data: usize) -> Result<Attachment, Error> {
     let default = if sys::anonymous_works() { Backing::Anonymous } else { Backing::Named };
     let backing = Config::current().backing.unwrap_or(default);
     recovery::start(backing);
