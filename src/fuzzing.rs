@@ -281,6 +281,11 @@ impl Pair {
         }
     }
 
+    /// Bytes of the data area.
+    pub fn data_len(&self) -> u64 {
+        self.own.segment.data_len() as u64
+    }
+
     /// The number of the block that begins with this byte.
     pub fn block_of(&self, data: *const u8) -> Option<u32> {
         let offset = data.addr().checked_sub(self.own.segment.data().addr().get())? as u64;

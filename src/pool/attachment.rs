@@ -19,7 +19,7 @@ use crate::{
         block::Hold,
         checkpoint::{Step, reached},
         layout::{Control, Layout, STRIPES, State},
-        owner::{self, Owned},
+        records::{self, Owned},
         steps::Area,
         tickets,
         word::{TicketState, TicketWord},
@@ -354,7 +354,7 @@ impl Area for Attachment {
 
     #[inline]
     fn note_hold(&self, block: u32, held: bool) {
-        if held { owner::mark_held(self, block) } else { owner::mark_unheld(self, block) }
+        if held { records::mark_held(self, block) } else { records::mark_unheld(self, block) }
     }
 
     fn fence(&self) {

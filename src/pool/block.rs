@@ -17,8 +17,9 @@ use crate::{
         attachment::{Attachment, Held},
         checkpoint::{Step, reached},
         layout::BLOCK_ALIGN,
-        owner::{self, Vacant},
-        peers, recovery,
+        owner, peers,
+        records::{self, Vacant},
+        recovery,
         steps::{self, Intent},
         word::{MAX_HOLDERS, MAX_IN_FLIGHT, Refusal, Word},
     },
@@ -108,7 +109,7 @@ pub(crate) fn refused(at: &Attachment, block: u32, refusal: Refusal) -> Error {
 #[must_use = "the block is lost if it is not put back"]
 pub(crate) fn give_back(at: &Arc<Attachment>, block: u32) -> Option<Vacant> {
     if at.owned.is_some() {
-        let vacant = owner::release(at, block);
+        let vacant = records::release(at, block);
         reached(Step::GiveReleased);
         return vacant;
     }
@@ -364,7 +365,7 @@ pub(crate) fn allocate(
         hold.given.store(true, Ordering::Relaxed);
         return Err(refused(at, block, refusal));
     }
-    owner::mark_allocated(at, block);
+    records::mark_allocated(at, block);
     reached(Step::AllocateMarked);
     *stripe.held(block) = Held { count: 1, hold: Arc::downgrade(&hold) };
     drop(intent);

@@ -4,12 +4,7 @@
 use std::{array, cell::RefCell, mem, sync::Arc};
 
 use crate::{
-    pool::{
-        attachment::Attachment,
-        layout::PAGE,
-        owner::{self, Vacant},
-        recovery,
-    },
+    pool::{attachment::Attachment, layout::PAGE, owner, records::Vacant, recovery},
     sys,
 };
 

@@ -17,8 +17,8 @@
 //! | issue | +1 | | reserve a ticket → fill it → word → publish | [`tickets`] |
 //! | issue of the last handle here | +1 | −1 | reserve → fill → bit → word in one step → publish | [`tickets`] |
 //! | arm: drop of a serialized `SharedMut` | | −1 | bit → word → held to armed | [`tickets`] |
-//! | take: claim | −1 | +1 if none held here | ticket → word → bit; the ticket is free when the value has been checked | [`tickets`] |
-//! | join: claim of a `Shared` whose ticket is gone | | +1 if none held here | serial, word, serial, bit; else undone | [`tickets`] |
+//! | take: claim | −1 | +1 if none held here | ticket → word → bit; the ticket is free when the value has been checked | [`claims`] |
+//! | join: claim of a `Shared` whose ticket is gone | | +1 if none held here | serial, word, serial, bit; else undone | [`claims`] |
 //! | revoke, reclaim | −1 | | ticket → word | [`tickets`] |
 //! | move into a will, at a clean exit | −1 | | ticket to *moved* → the file into view → word | [`exit`] |
 //! | give for a dead participant | | −1 | bit → word → at 0/0 the block goes back | [`recovery`] |
@@ -60,6 +60,7 @@ mod attachment;
 mod block;
 mod budget;
 pub(crate) mod checkpoint;
+mod claims;
 mod exit;
 mod layout;
 #[cfg(test)]
@@ -68,6 +69,7 @@ mod magazine;
 mod orphans;
 mod owner;
 mod peers;
+mod records;
 mod recovery;
 mod stats;
 mod steps;
@@ -76,11 +78,12 @@ mod wills;
 mod word;
 
 pub(crate) use block::Part;
+pub(crate) use claims::Source;
 pub(crate) use owner::allocate;
 pub use owner::trim;
 pub use recovery::{Swept, reclaim, sweep};
 pub use stats::{Stats, stats};
-pub(crate) use tickets::{Issued, Source, Start};
+pub(crate) use tickets::{Issued, Start};
 pub(crate) use wills::{Will, may_be_willed};
 
 use checkpoint::{Step, reached};

@@ -5,10 +5,7 @@
 use std::{
     collections::HashSet,
     ops::Range,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use crate::{
@@ -22,7 +19,9 @@ use crate::{
         exit,
         layout::{BLOCK_ALIGN, Layout, PAGE, State},
         magazine::{self, CLASSES, RUN, Spare, class_for},
-        peers, recovery,
+        peers,
+        records::{self, Owned, Vacant, headers_backed, raise_headers_backed},
+        recovery,
         stats::Stats,
         steps::{self, Area},
         word::{TicketState, TicketWord, Word},
@@ -45,96 +44,6 @@ const CHUNK: usize = 64;
 const HEADERS: u32 = 1024;
 /// Free resident bytes that are always kept warm.
 const RETAIN: u64 = 256 << 20;
-
-/// A block that nobody has: its number, its place, and whether its bytes are known to be zero.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Vacant {
-    pub(crate) block: u32,
-    pub(crate) offset: usize,
-    pub(crate) class: u8,
-    pub(crate) fresh: bool,
-}
-
-/// The owner's record of each block of one segment: `offset ÷ 128 : 48 | class : 8 | held : 1 | allocated : 1`.
-///
-/// | held | allocated | the block is |
-/// |---|---|---|
-/// | 0 | 0 | vacant, or in the hands of `allocate` |
-/// | 1 | 1 | a value's, and this process has a hold on it |
-/// | 0 | 1 | a value's, in other processes or on its way |
-///
-/// `mark_allocated` sets both, as the last step of allocating. `held` is set and cleared with this process's hold bit,
-/// under the stripe lock; unlike that bit it can't be changed by a peer. `allocated` is cleared by the one
-/// compare-and-swap in `release`, whoever makes it, and never while the block is held.
-pub(crate) struct Owned {
-    index: usize,
-    records: Box<[AtomicU64]>,
-    /// How many block headers have memory under them: what the control area says of it is for peers.
-    headers_backed: AtomicU32,
-}
-
-const ALLOCATED: u64 = 1;
-const HELD: u64 = 2;
-
-impl Owned {
-    fn new(index: usize, blocks: u32) -> Self {
-        // Zeroed by the system, page by page as they are touched: most never are.
-        Owned { index, records: bytemuck::zeroed_slice_box(blocks as usize), headers_backed: AtomicU32::new(0) }
-    }
-
-    fn assign(&self, block: u32, offset: usize, class: u8) {
-        let record = ((offset / BLOCK_ALIGN) as u64) << 16 | u64::from(class) << 8;
-        self.records[block as usize].store(record, Ordering::Release);
-    }
-}
-
-/// Block headers below this number have memory under them.
-fn headers_backed(at: &Attachment) -> u32 {
-    at.owned.as_ref().map_or(0, |owned| owned.headers_backed.load(Ordering::Relaxed))
-}
-
-fn record(at: &Attachment, block: u32) -> Option<&AtomicU64> {
-    at.owned.as_ref()?.records.get(block as usize)
-}
-
-/// The last step of allocating: from now on the block can be released, once it is not held.
-pub(crate) fn mark_allocated(at: &Attachment, block: u32) {
-    if let Some(record) = record(at, block) {
-        // A store will do: nobody else changes the record of a vacant block.
-        record.store(record.load(Ordering::Relaxed) | ALLOCATED | HELD, Ordering::Release);
-    }
-}
-
-/// This process has a hold on the block again.
-pub(crate) fn mark_held(at: &Attachment, block: u32) {
-    if let Some(record) = record(at, block) {
-        record.fetch_or(HELD, Ordering::AcqRel);
-    }
-}
-
-/// This process has no hold on the block any more; before the word says so.
-pub(crate) fn mark_unheld(at: &Attachment, block: u32) {
-    if let Some(record) = record(at, block) {
-        // A store will do: nobody else changes the record of a block that is held.
-        record.store(record.load(Ordering::Relaxed) & !HELD, Ordering::Release);
-    }
-}
-
-/// The block's word is 0/0: makes it vacant and counts it down, unless it is held here or somebody else has.
-pub(crate) fn release(at: &Attachment, block: u32) -> Option<Vacant> {
-    let record = record(at, block)?;
-    // AcqRel: whoever clears the bit has the block, and sees what was stored about it.
-    let clear = |record: u64| (record & (ALLOCATED | HELD) == ALLOCATED).then_some(record & !ALLOCATED);
-    let before = record.fetch_update(Ordering::AcqRel, Ordering::Acquire, clear).ok()?;
-    Some(released(at, block, before))
-}
-
-/// A block whose *allocated* bit has just been cleared in its record.
-fn released(at: &Attachment, block: u32, record: u64) -> Vacant {
-    at.control.live().fetch_sub(1, Ordering::SeqCst);
-    let offset = (record >> 16) as usize * BLOCK_ALIGN;
-    Vacant { block, offset, class: (record >> 8) as u8, fresh: false }
-}
 
 /// See [`Pool::settle`].
 pub(crate) fn settle(at: &Arc<Attachment>, block: u32, counted: Word) {
@@ -519,7 +428,7 @@ impl Pool {
                 let (held, bit) = at.control.hold_bit(at.slot, block);
                 let vacant =
                     Word(header.word.load(Ordering::SeqCst)).is_zero() && held.load(Ordering::SeqCst) & bit == 0;
-                let Some(vacant) = vacant.then(|| release(&at, block)).flatten() else { break };
+                let Some(vacant) = vacant.then(|| records::release(&at, block)).flatten() else { break };
                 self.take_in(index, (Arc::clone(&at), vacant));
             }
         }
@@ -537,15 +446,9 @@ impl Pool {
     /// stack or somebody has it by now.
     fn settle(&mut self, at: &Arc<Attachment>, block: u32, counted: Word) {
         self.drain();
-        let Some((owned, record)) = at.owned.as_ref().zip(record(at, block)) else { return };
-        // First whether it is allocated, then whether its word, version included, is the one that was swapped in, then the
-        // bit: the word first, a block could be freed that has been allocated again in between.
-        let before = record.load(Ordering::SeqCst);
-        let vacant = before & (ALLOCATED | HELD) == ALLOCATED
-            && at.word(block).load(Ordering::SeqCst) == counted.0
-            && record.compare_exchange(before, before & !ALLOCATED, Ordering::SeqCst, Ordering::Relaxed).is_ok();
-        if vacant {
-            self.take_in(owned.index, (Arc::clone(at), released(at, block, before)));
+        let Some(owned) = &at.owned else { return };
+        if let Some(vacant) = records::release_counted(at, block, counted) {
+            self.take_in(owned.index, (Arc::clone(at), vacant));
         }
     }
 
@@ -556,12 +459,9 @@ impl Pool {
             let (at, arena) = (&own.at, &own.arena);
             stats.segments += 1;
             for block in 0..headers_backed(at) {
-                let record = record(at, block).map_or(0, |record| record.load(Ordering::Acquire));
-                if record & ALLOCATED == 0 {
-                    continue;
-                }
+                let Some(class) = records::class_of_allocated(at, block) else { continue };
                 stats.blocks += 1;
-                stats.live += match (record >> 8) as u8 {
+                stats.live += match class {
                     RUN => arena.run(block).map_or(0, |run| u64::from(run.pages) * PAGE as u64),
                     class => CLASSES.get(usize::from(class)).map_or(0, |size| *size as u64),
                 };
@@ -663,9 +563,6 @@ fn back_header(budget: &mut Budget, at: &Attachment, block: u32) -> Result<(), E
     let bytes = at.control.layout.block_bytes(backed, to);
     budget.take(bytes.len() as u64, Some(&at.segment))?;
     at.segment.reserve(bytes)?;
-    if let Some(owned) = &at.owned {
-        owned.headers_backed.store(to, Ordering::Relaxed);
-    }
-    at.control.raise_blocks_backed(to);
+    raise_headers_backed(at, to);
     Ok(())
 }

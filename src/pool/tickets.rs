@@ -1,25 +1,19 @@
-//! Tickets: issue, arm, take, join, revoke. The orders are those of the table in the room's map (`mod.rs`).
+//! Tickets: issue, arm, revoke, reclaim. The orders are those of the table in the room's map (`mod.rs`).
 
-use std::{
-    mem,
-    sync::{Arc, Weak, atomic::Ordering},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Weak, atomic::Ordering};
 
 use crate::{
-    Config, Error, Kind,
+    Error, Kind,
     pool::{
-        Secret,
         attachment::{Attachment, Held},
-        block::{Extent, Hold, Part, give_back, refused},
+        block::{Hold, Part, give_back, refused},
         checkpoint::{Step, reached},
         exit,
         layout::TicketRow,
-        owner, peers, recovery,
-        steps::{self, Intent, Join, Take, swap_ticket},
-        word::{EPOCH_MASK, TicketState, TicketWord, Word},
+        owner, recovery,
+        steps::{self, Intent, swap_ticket},
+        word::{EPOCH_MASK, TicketState, TicketWord},
     },
-    segment::{Locator, WillName, wills},
     sys,
 };
 
@@ -44,13 +38,7 @@ pub(crate) enum Start {
 /// Bit 31 of a ticket row's block: it is a `SharedMut`'s.
 const EXCLUSIVE: u32 = 1 << 31;
 /// Bit 0 of a ticket row's signal: a claim sleeps on it.
-const WAITING: u32 = 1;
-/// How long a claim sleeps before it looks whether the issuer still lives: an issuer can die between its swap and its wake.
-const SLICE: Duration = Duration::from_millis(50);
-/// In the issuer's own process nobody but another thread can drop the handle.
-const OWN_DEADLINE: Duration = Duration::from_secs(1);
-/// How often a claim looks at a held ticket before it sleeps: a sender drops within microseconds of sending.
-const SPINS: u32 = 200;
+pub(super) const WAITING: u32 = 1;
 
 /// Reserves a free ticket: its number, and its word as this process now has it.
 fn reserve(at: &Attachment) -> Result<(u32, TicketWord), Error> {
@@ -130,7 +118,7 @@ pub(crate) fn find(at: &Attachment, issued: Issued) -> Option<(TicketWord, Ticke
 
 /// Takes a ticket back, from any of `states`: ticket → word. What is left of the block, if it was the last, is put back.
 /// `None` if this process has left the segment.
-fn take_back(at: &Arc<Attachment>, issued: Issued, states: &[TicketState]) -> Option<bool> {
+pub(super) fn take_back(at: &Arc<Attachment>, issued: Issued, states: &[TicketState]) -> Option<bool> {
     let vacant = {
         let _stripe = at.stripe(issued.block);
         if at.has_departed() {
@@ -189,7 +177,7 @@ impl Part {
         self.hand_over_to(kind, now, reserve)
     }
 
-    fn hand_over_to(
+    pub(super) fn hand_over_to(
         self,
         kind: Kind,
         now: u64,
@@ -244,319 +232,5 @@ pub(crate) fn wake_claims(row: &TicketRow) {
     if signal & WAITING != 0 {
         row.signal.store(signal.wrapping_add(2) & !WAITING, Ordering::SeqCst);
         sys::wake_all(&row.signal);
-    }
-}
-
-/// The segment of which a token says that it has its ticket: attached, its secret known.
-pub(crate) struct Source {
-    at: Arc<Attachment>,
-    locator: Locator,
-}
-
-impl Source {
-    /// Finds the segment among those that this process has mapped, or attaches it.
-    ///
-    /// # Errors
-    ///
-    /// `Gone`, `Unreachable`, `NotTheSegment`, `Abi`, `Corrupt`, `ParticipantsFull`, `Os`.
-    pub(crate) fn find(locator: &Locator) -> Result<Self, Error> {
-        Ok(Source { at: peers::attach(locator)?, locator: *locator })
-    }
-
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.at.secret
-    }
-
-    /// Takes back an armed ticket that nobody has claimed; false if it is gone.
-    pub(crate) fn revoke(mut self, issued: Issued) -> bool {
-        loop {
-            match take_back(&self.at, issued, &[TicketState::Armed]) {
-                Some(taken) => return taken,
-                None if exit::exiting() => return false,
-                None => match Self::find(&self.locator) {
-                    Ok(again) => self = again,
-                    Err(_) => return false,
-                },
-            }
-        }
-    }
-
-    /// Takes the ticket, waiting while it is held; a `Shared`'s that is gone joins. The part is `start..start + len` of
-    /// the block, and `check` says whether it can be used. Nothing is taken by a claim that fails.
-    ///
-    /// # Errors
-    ///
-    /// `StillHeld`, `AlreadyClaimed`, `Expired`, `WrongKind`, `Corrupt`, `Range`, `CountLimit`, `Exiting`, `Os`, and those
-    /// of `check`.
-    pub(crate) fn claim(
-        self,
-        issued: Issued,
-        kind: Kind,
-        start: usize,
-        len: usize,
-        check: impl FnOnce(&Part) -> Result<(), Error>,
-    ) -> Result<Part, Error> {
-        recovery::look();
-        let (hold, taken) = match self.take_or_join(issued, kind, start, len) {
-            // A thread that found the segment idle has left it meanwhile: this process attaches again.
-            Err(Error::Exiting) if !exit::exiting() => {
-                return Self::find(&self.locator)?.claim(issued, kind, start, len, check);
-            }
-            result => result?,
-        };
-        let mut claimed = Claimed { part: Some(Part::whole(hold)), taken, issued, kind };
-        // A hold that was here already has its own copy of the length.
-        let length = claimed.part().len();
-        if start.checked_add(len).is_none_or(|end| end > length) {
-            return Err(Error::Range { start, end: start.saturating_add(len), length });
-        }
-        claimed.part = claimed.part.take().map(|whole| whole.narrow(start, len));
-        check(claimed.part())?;
-        Ok(claimed.keep())
-    }
-
-    /// The ticket's hold, and the ticket if it was there.
-    fn take_or_join(
-        &self,
-        issued: Issued,
-        kind: Kind,
-        start: usize,
-        len: usize,
-    ) -> Result<(Arc<Hold>, Option<Taken<'_>>), Error> {
-        let at = &self.at;
-        let mut wait: Option<Wait> = None;
-        loop {
-            let Some((word, state)) = find(at, issued) else {
-                return Ok((self.without_ticket(issued, kind, start, len)?, None));
-            };
-            let own = word.issuer() == at.slot;
-            let dead = || !own && at.is_dead(word.issuer());
-            let mut pause = || wait.get_or_insert_with(|| Wait::new(own)).once(at, word, issued);
-            match state {
-                // Its will comes into view now, or its mover has died and will never show one.
-                TicketState::Moved => {
-                    let over = wills::exists(self.will(issued)) || dead() && at.is_dead(at.control.owner_slot());
-                    if over || pause().is_err() {
-                        return Err(self.gone());
-                    }
-                }
-                // Another claim is looking at the value, and may put it back.
-                TicketState::Reserved => {
-                    if kind == Kind::Shared || dead() || pause().is_err() {
-                        return Ok((self.without_ticket(issued, kind, start, len)?, None));
-                    }
-                }
-                TicketState::Held if !dead() => pause()?,
-                _ => {
-                    if let Some((hold, taken)) = self.take(issued, kind, word, start, len)? {
-                        return Ok((hold, Some(taken)));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Where the message is if its sender has moved it.
-    fn will(&self, issued: Issued) -> WillName {
-        WillName { segment: self.at.id(), ticket: issued.ticket, epoch: issued.epoch }
-    }
-
-    fn gone(&self) -> Error {
-        let Locator { sender, owner, .. } = self.locator;
-        Error::Gone { segment: self.at.id(), sender: sender.pid, owner: owner.pid }
-    }
-
-    /// Ticket → word → bit; `None` if the ticket is not as `word` any more. Until the caller has looked at the value the
-    /// ticket is reserved, so that it can be armed again.
-    fn take<'a>(
-        &'a self,
-        issued: Issued,
-        kind: Kind,
-        word: TicketWord,
-        start: usize,
-        len: usize,
-    ) -> Result<Option<(Arc<Hold>, Taken<'a>)>, Error> {
-        let at = &self.at;
-        let extent = self.extent(issued, start, len)?;
-        let header = at.control.block(issued.block);
-        // Neither kind nor serial of the block changes while the ticket is in flight.
-        let exclusive = Word(header.word.load(Ordering::Acquire)).exclusive();
-        if exclusive != (kind == Kind::SharedMut) {
-            let found = if exclusive { Kind::SharedMut } else { Kind::Shared };
-            return Err(Error::WrongKind { expected: kind, found });
-        }
-        if header.serial.load(Ordering::Acquire) != issued.serial {
-            return Err(Error::Expired { segment: at.id(), block: issued.block });
-        }
-        if exclusive {
-            at.segment.make_writable()?;
-        }
-        let mut stripe = at.stripe(issued.block);
-        if at.has_departed() {
-            return Err(Error::Exiting);
-        }
-        let here = stripe.held(issued.block).count > 0;
-        let intent = Intent::on(&**at, issued.block);
-        let mine = match steps::take(&**at, issued.block, issued.ticket, word, here) {
-            Take::Lost => return Ok(None),
-            Take::Refused(refusal) => return Err(refused(at, issued.block, refusal)),
-            Take::Taken(mine) => mine,
-        };
-        let hold = self.hold(stripe.held(issued.block), issued, extent);
-        drop(intent);
-        Ok(Some((hold, Taken { row: at.control.ticket(issued.ticket), mine })))
-    }
-
-    /// The ticket is gone: a `SharedMut` has been claimed; a `Shared` is joined, as long as its block lives.
-    fn without_ticket(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Arc<Hold>, Error> {
-        let at = &self.at;
-        if kind == Kind::SharedMut {
-            return Err(Error::AlreadyClaimed { segment: at.id(), ticket: issued.ticket });
-        }
-        let expired = || Error::Expired { segment: at.id(), block: issued.block };
-        if issued.block >= at.control.blocks_backed() {
-            return Err(expired());
-        }
-        let mut stripe = at.stripe(issued.block);
-        if at.has_departed() {
-            return Err(Error::Exiting);
-        }
-        let intent = Intent::on(&**at, issued.block);
-        if at.control.block(issued.block).serial.load(Ordering::SeqCst) != issued.serial {
-            return Err(expired());
-        }
-        // Serials only go up: what is read here is this value's, or the join finds another serial.
-        let extent = self.extent(issued, start, len)?;
-        let here = stripe.held(issued.block).count > 0;
-        let vacant = match steps::join(&**at, issued.block, issued.serial, here) {
-            Join::Joined => return Ok(self.hold(stripe.held(issued.block), issued, extent)),
-            Join::Refused(refusal) => return Err(refused(at, issued.block, refusal)),
-            Join::Expired(undone) => undone.filter(|word| word.is_zero()).and_then(|_| give_back(at, issued.block)),
-        };
-        drop(intent);
-        drop(stripe);
-        if let Some(vacant) = vacant {
-            owner::put_back(Arc::clone(at), vacant);
-        }
-        Err(expired())
-    }
-
-    /// What the block's header says, if the part lies within.
-    fn extent(&self, issued: Issued, start: usize, len: usize) -> Result<Extent, Error> {
-        if issued.block >= self.at.control.blocks_backed() {
-            return Err(Error::Expired { segment: self.at.id(), block: issued.block });
-        }
-        let extent = Extent::read(&self.at, issued.block)?;
-        match start.checked_add(len) {
-            Some(end) if end <= extent.len() => Ok(extent),
-            end => Err(Error::Range { start, end: end.unwrap_or(usize::MAX), length: extent.len() }),
-        }
-    }
-
-    /// The hold that this process has on the block, or its first.
-    fn hold(&self, held: &mut Held, issued: Issued, extent: Extent) -> Arc<Hold> {
-        // A hold whose `Arc` is dying can't be shared; its drop waits for the stripe lock and then finds that it is not
-        // the last.
-        held.hold.upgrade().unwrap_or_else(|| {
-            let hold = Arc::new(Hold::new(Arc::clone(&self.at), issued.block, extent, issued.serial));
-            held.count += 1;
-            held.hold = Arc::downgrade(&hold);
-            hold
-        })
-    }
-}
-
-/// A ticket that a claim has taken: reserved, and freed on drop.
-struct Taken<'a> {
-    row: &'a TicketRow,
-    mine: TicketWord,
-}
-
-impl Taken<'_> {
-    /// The ticket stays reserved: the caller arms it, or frees it.
-    fn keep(self) -> TicketWord {
-        let mine = self.mine;
-        mem::forget(self);
-        mine
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        // Release: as every store that ends a sequence. Nobody else swaps a reserved ticket.
-        self.row.word.store(self.mine.with(TicketState::Free).0, Ordering::Release);
-        reached(Step::TakeFreed);
-    }
-}
-
-/// What a claim has, until it has looked at the value. Dropped, because the value can't be used or the look panics, it puts
-/// the ticket back: armed again, as the token names it. An issue, but for the epoch.
-struct Claimed<'a> {
-    part: Option<Part>,
-    /// `None` if the value was joined.
-    taken: Option<Taken<'a>>,
-    issued: Issued,
-    kind: Kind,
-}
-
-impl Claimed<'_> {
-    fn part(&self) -> &Part {
-        match &self.part {
-            Some(part) => part,
-            None => unreachable!("the part is taken only by `keep` and drop"),
-        }
-    }
-
-    /// The value can be used: the ticket is free.
-    fn keep(mut self) -> Part {
-        self.taken = None;
-        match self.part.take() {
-            Some(part) => part,
-            None => unreachable!("the part is taken only here and by drop"),
-        }
-    }
-}
-
-impl Drop for Claimed<'_> {
-    fn drop(&mut self) {
-        let Some(part) = self.part.take() else { return };
-        if let Some(taken) = self.taken.take() {
-            // Where that fails, the ticket is free and the part is dropped: an exiting process loses what it was sent.
-            let _ = part.hand_over_to(self.kind, sys::boot_time(), |_| Ok((self.issued.ticket, taken.keep())));
-        }
-    }
-}
-
-/// A claim that waits for the issuer of a held ticket to drop its handle.
-struct Wait {
-    began: Instant,
-    deadline: Duration,
-    spins: u32,
-}
-
-impl Wait {
-    fn new(own: bool) -> Self {
-        let deadline = Config::current().claim_deadline;
-        Wait { began: Instant::now(), deadline: if own { deadline.min(OWN_DEADLINE) } else { deadline }, spins: 0 }
-    }
-
-    /// Spins or sleeps for a while; an error when the deadline has passed.
-    fn once(&mut self, at: &Attachment, word: TicketWord, issued: Issued) -> Result<(), Error> {
-        if self.spins < SPINS {
-            self.spins += 1;
-            std::hint::spin_loop();
-            return Ok(());
-        }
-        let waited = self.began.elapsed();
-        let Some(left) = self.deadline.checked_sub(waited).filter(|left| !left.is_zero()) else {
-            return Err(Error::StillHeld { segment: at.id(), ticket: issued.ticket, waited });
-        };
-        let row = at.control.ticket(issued.ticket);
-        let signal = row.signal.fetch_or(WAITING, Ordering::SeqCst) | WAITING;
-        // SeqCst, with that of `wake_claims`.
-        if row.word.load(Ordering::SeqCst) == word.0 {
-            sys::wait(&row.signal, signal, left.min(SLICE));
-        }
-        Ok(())
     }
 }
