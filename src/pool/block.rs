@@ -359,7 +359,12 @@ pub(crate) fn allocate(
         header.length.store(len as u64, Ordering::Relaxed);
         header.fingerprint.store(fingerprint, Ordering::Relaxed);
     };
-    if let Err(refusal) = steps::allocate(&**at, block, serial, kind == Kind::SharedMut, describe) {
+    // A hold on a block that is vacant was claimed with a ticket that no honest process has issued.
+    let allocated = match stripe.held(block).count {
+        0 => steps::allocate(&**at, block, serial, kind == Kind::SharedMut, describe),
+        _ => Err(Refusal::Unfit),
+    };
+    if let Err(refusal) = allocated {
         // Somebody has changed the word of a free block: it is never used again.
         at.control.live().fetch_sub(1, Ordering::SeqCst);
         hold.given.store(true, Ordering::Relaxed);

@@ -16,7 +16,7 @@ use crate::{
         checkpoint::{Step, reached},
         exit,
         layout::TicketRow,
-        owner, peers, recovery,
+        owner, peers, records, recovery,
         steps::{self, Intent, Join, Take},
         tickets::{Issued, WAITING, find, take_back},
         word::{TicketState, TicketWord, Word},
@@ -180,6 +180,9 @@ impl Source {
         if at.has_departed() {
             return Err(Error::Exiting);
         }
+        if !records::may_be_claimed(at, issued.block) {
+            return Err(Error::Expired { segment: at.id(), block: issued.block });
+        }
         let here = stripe.held(issued.block).count > 0;
         let intent = Intent::on(&**at, issued.block);
         let mine = match steps::take(&**at, issued.block, issued.ticket, word, here) {
@@ -207,7 +210,8 @@ impl Source {
             return Err(Error::Exiting);
         }
         let intent = Intent::on(&**at, issued.block);
-        if at.control.block(issued.block).serial.load(Ordering::SeqCst) != issued.serial {
+        let serial = at.control.block(issued.block).serial.load(Ordering::SeqCst);
+        if serial != issued.serial || !records::may_be_claimed(at, issued.block) {
             return Err(expired());
         }
         // Serials only go up: what is read here is this value's, or the join finds another serial.

@@ -115,6 +115,11 @@ pub(super) fn release_counted(at: &Attachment, block: u32, counted: Word) -> Opt
     vacant.then(|| released(at, block, before))
 }
 
+/// In a segment of this process's own, whether the block is a value's: whatever a ticket says. Of others' it can't be known.
+pub(super) fn may_be_claimed(at: &Attachment, block: u32) -> bool {
+    at.owned.is_none() || class_of_allocated(at, block).is_some()
+}
+
 /// The class of a block that is a value's.
 pub(super) fn class_of_allocated(at: &Attachment, block: u32) -> Option<u8> {
     let record = record(at, block)?.load(Ordering::Acquire);
