@@ -20,13 +20,22 @@ use crate::pool::{
 /// A shared word of the model.
 pub(super) struct Cell {
     word: AtomicU64,
+    /// Swapped before each access. The checker takes two loads for independent, and then forgets the first of them: a swap
+    /// after a load by the same thread is never tried before another thread's load. Swaps of this it does not forget. They
+    /// are `Relaxed`, so they order nothing else.
+    turn: AtomicU64,
     total: Total,
 }
 
 impl Cell {
+    fn new(value: u64, total: Total) -> Self {
+        Cell { word: AtomicU64::new(value), turn: AtomicU64::new(0), total }
+    }
+
     /// A fence before each access is at least as strong as `SeqCst`: it is how machines that know only fences do it. One
     /// after it would order what the protocol does not order.
     fn before(&self, order: Ordering) {
+        self.turn.swap(0, Ordering::Relaxed);
         if self.total == Total::Fenced && order == Ordering::SeqCst {
             fence(Ordering::SeqCst);
         }
@@ -95,13 +104,15 @@ pub(super) struct Block {
     pub(super) header: Cell,
     pub(super) bytes: Bytes,
     /// The owner's private record.
-    pub(super) record: AtomicU64,
+    pub(super) record: Cell,
     /// Handles of it.
     pub(super) handles: AtomicI32,
     /// It has been given back, and has not been allocated since.
     pub(super) vacant: AtomicBool,
     /// How often it has been given back.
     pub(super) returns: AtomicU32,
+    /// How often other bytes than the first value's have been written.
+    pub(super) writes: AtomicU32,
 }
 
 /// A ticket: its word, and the block and serial that it is for.
@@ -163,7 +174,7 @@ impl Default for Start {
 
 impl Start {
     pub(super) fn tables(self, total: Total) -> Arc<Tables> {
-        let cell = |value| Cell { word: AtomicU64::new(value), total };
+        let cell = |value| Cell::new(value, total);
         let slots = self.held.len() as u32;
         let holders = self.held.iter().filter(|held| **held).count() as i32;
         let handles = (0..slots).filter(|slot| self.held[*slot as usize] && self.dead != Some(*slot)).count() as i32;
@@ -182,10 +193,11 @@ impl Start {
             next: cell(0),
             header: cell(SERIAL),
             bytes: Bytes(UnsafeCell::new(())),
-            record: AtomicU64::new(record),
+            record: cell(record),
             handles: AtomicI32::new(handles),
             vacant: AtomicBool::new(!self.allocated),
             returns: AtomicU32::new(0),
+            writes: AtomicU32::new(0),
         });
         let tickets = self.tickets.iter().map(|(state, issuer)| Ticket {
             word: cell(TicketWord::new(EPOCH, *issuer, *state).0),

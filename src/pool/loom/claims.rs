@@ -32,7 +32,7 @@ fn claim_and_give(tables: &Arc<Tables>, slot: u32, token: Token) -> Claim {
 
 #[test]
 fn of_two_claims_of_a_mutable_value_one_has_it() {
-    check("two claims, exclusive", None, |total| {
+    check("two claims, exclusive", 3, |total| {
         let tables = armed(3, true).tables(total);
         let owner = Process::new(&tables, OWNER);
         let token = Token::first(0, true);
@@ -47,7 +47,7 @@ fn of_two_claims_of_a_mutable_value_one_has_it() {
 
 #[test]
 fn of_two_claims_of_a_shared_value_one_takes_and_the_other_joins_or_comes_too_late() {
-    check("two claims, shared", None, |total| {
+    check("two claims, shared", 3, |total| {
         let tables = armed(3, false).tables(total);
         let owner = Process::new(&tables, OWNER);
         let token = Token::first(0, false);
@@ -62,7 +62,7 @@ fn of_two_claims_of_a_shared_value_one_takes_and_the_other_joins_or_comes_too_la
 
 #[test]
 fn a_claim_that_keeps_the_value_lets_the_other_join() {
-    check("two claims, kept", None, |total| {
+    check("two claims, kept", 3, |total| {
         let tables = armed(3, false).tables(total);
         let token = Token::first(0, false);
         let claim_and_keep = move |tables: &Arc<Tables>, slot| {
@@ -82,7 +82,7 @@ fn a_claim_that_keeps_the_value_lets_the_other_join() {
 
 #[test]
 fn a_value_that_is_refused_can_be_claimed_by_another() {
-    check("refused", Some(3), |total| {
+    check("refused", 2, |total| {
         let tables = armed(3, false).tables(total);
         let owner = Process::new(&tables, OWNER);
         let token = Token::first(0, false);
@@ -104,7 +104,7 @@ fn a_value_that_is_refused_can_be_claimed_by_another() {
 
 #[test]
 fn a_claim_sees_what_was_stored_before_the_issue() {
-    check("issue and claim", None, |total| {
+    check("issue and claim", 3, |total| {
         let start = Start { allocated: false, tickets: vec![(TicketState::Free, OWNER)], ..Start::default() };
         let tables = start.tables(total);
         let theirs = Arc::clone(&tables);
@@ -132,7 +132,7 @@ fn a_claim_sees_what_was_stored_before_the_issue() {
 
 #[test]
 fn a_claim_waits_for_a_held_ticket_and_sees_what_was_written_before_it_was_armed() {
-    check("arm and claim", None, |total| {
+    check("arm and claim", 3, |total| {
         let held = vec![true, false];
         let tables = Start { held, tickets: vec![(TicketState::Held, OWNER)], ..armed(2, true) }.tables(total);
         let token = Token::first(0, true);
@@ -160,7 +160,7 @@ fn a_claim_waits_for_a_held_ticket_and_sees_what_was_written_before_it_was_armed
 #[test]
 fn a_ticket_is_claimed_or_revoked() {
     for exclusive in [true, false] {
-        check("revoke and claim", None, move |total| {
+        check("revoke and claim", 3, move |total| {
             let tables = armed(2, exclusive).tables(total);
             let token = Token::first(0, exclusive);
             let theirs = Arc::clone(&tables);
@@ -180,7 +180,7 @@ fn a_ticket_is_claimed_or_revoked() {
 
 #[test]
 fn what_a_dead_process_held_is_claimed_once_while_it_is_swept() {
-    check("claim and settle", Some(3), |total| {
+    check("claim and settle", 2, |total| {
         // Its ticket is sent, and it has not dropped its handle.
         let held = vec![false, true, false];
         let tickets = vec![(TicketState::Held, 1)];

@@ -16,7 +16,7 @@ fn stale() -> Token {
 
 #[test]
 fn of_two_that_give_one_gives_back() {
-    check("give and give", None, |total| {
+    check("give and give", 3, |total| {
         let tables = Start { held: vec![false, true, true], ..Start::default() }.tables(total);
         let owner = Process::new(&tables, OWNER);
         let give = |process: Process| {
@@ -35,19 +35,19 @@ fn of_two_that_give_one_gives_back() {
 }
 
 #[test]
-fn the_owner_and_a_peer_give_and_one_gives_back() {
-    check("owner's give and give", None, |total| {
+fn the_owner_and_a_peer_give_and_one_gives_back_while_the_owner_drains() {
+    check("owner's give and give", 3, |total| {
         let tables = Start { held: vec![true, true], ..Start::default() }.tables(total);
-        let peer = Process::new(&tables, 1);
-        let peer = thread::spawn(move || {
-            peer.block(0).bytes.read();
-            peer.give(0)
-        });
         let owner = Process::new(&tables, OWNER);
-        owner.block(0).bytes.read();
-        let one = owner.give(0);
+        let give = |process: Process| {
+            process.block(0).bytes.read();
+            process.give(0)
+        };
+        let (same, peer) = (owner.clone(), Process::new(&tables, 1));
+        let one = thread::spawn(move || give(same));
+        let other = thread::spawn(move || give(peer));
         owner.drain();
-        assert!(one != peer.join().unwrap());
+        assert!(one.join().unwrap() != other.join().unwrap());
         owner.drain();
         tables.assert_vacant(0, 1);
     });
@@ -55,7 +55,7 @@ fn the_owner_and_a_peer_give_and_one_gives_back() {
 
 #[test]
 fn nothing_that_is_pushed_is_lost() {
-    check("push, push and drain", None, |total| {
+    check("push, push and drain", 3, |total| {
         let held = vec![false, true];
         let tables = Start { blocks: 2, held, ..Start::default() }.tables(total);
         let owner = Process::new(&tables, OWNER);
@@ -78,15 +78,15 @@ fn nothing_that_is_pushed_is_lost() {
 
 #[test]
 fn who_joins_has_the_value_of_its_token_or_none() {
-    check("join and reuse", None, |total| {
+    check("join and reuse", 3, |total| {
         let held = vec![true, false];
         let tables = Start { held, tickets: vec![(TicketState::Free, OWNER)], ..Start::default() }.tables(total);
         let peer = Process::new(&tables, 1);
         let joiner = thread::spawn(move || {
             let claim = peer.claim(stale());
             if claim == Claim::Joined {
-                assert_eq!(peer.block(0).serial.load(Ordering::SeqCst), SERIAL);
                 peer.keep(claim, 0);
+                assert_eq!(peer.block(0).writes.load(Ordering::SeqCst), 0, "it is the value of the token");
                 peer.give(0);
             }
         });
@@ -105,7 +105,7 @@ fn who_joins_has_the_value_of_its_token_or_none() {
 
 #[test]
 fn who_joins_beside_a_change_of_kind_reads_nothing_that_is_written() {
-    check("join and thaw", None, |total| {
+    check("join and thaw", 3, |total| {
         let held = vec![true, false];
         let tables = Start { held, tickets: vec![(TicketState::Free, OWNER)], ..Start::default() }.tables(total);
         let peer = Process::new(&tables, 1);
@@ -113,14 +113,18 @@ fn who_joins_beside_a_change_of_kind_reads_nothing_that_is_written() {
             let claim = peer.claim(stale());
             if claim == Claim::Joined {
                 peer.keep(claim, 0);
+                assert_eq!(peer.block(0).writes.load(Ordering::SeqCst), 0, "it is the value of the token");
                 peer.give(0);
             }
         });
         let owner = Process::new(&tables, OWNER);
         if let Some(serial) = owner.change_kind(0, SERIAL, true) {
             owner.block(0).bytes.write();
+            owner.block(0).writes.fetch_add(1, Ordering::SeqCst);
             let frozen = owner.change_kind(0, serial, false);
             assert_eq!(frozen, Some(serial), "nobody can come in between");
+        } else {
+            assert_eq!(owner.block(0).serial.load(Ordering::SeqCst), SERIAL, "nothing was changed");
         }
         owner.block(0).bytes.read();
         owner.give(0);

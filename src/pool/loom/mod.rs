@@ -30,15 +30,14 @@ enum Total {
     AcqRel,
 }
 
-/// Runs the model with every reading of `SeqCst`, in all interleavings of its threads; where those are too many, in those
-/// with at most so many preemptions.
-fn check(name: &str, preemptions: Option<usize>, model: impl Fn(Total) + Clone + Send + Sync + 'static) {
+/// Runs the model with both readings of `SeqCst`, in all interleavings of its threads with at most so many preemptions.
+fn check(name: &str, preemptions: usize, model: impl Fn(Total) + Clone + Send + Sync + 'static) {
     for total in [Total::AcqRel, Total::Fenced] {
         let (runs, began) = (Arc::new(AtomicUsize::new(0)), Instant::now());
         let (counter, model) = (Arc::clone(&runs), model.clone());
         let mut builder = Builder::new();
         builder.max_branches = 10_000;
-        builder.preemption_bound = preemptions;
+        builder.preemption_bound = Some(preemptions);
         builder.check(move || {
             counter.fetch_add(1, Ordering::Relaxed);
             model(total);

@@ -27,13 +27,23 @@ impl Process {
         drop(intent);
         drop(handles);
         it.bytes.write();
+        it.writes.fetch_add(1, Ordering::SeqCst);
         serial
     }
 
     /// As `owner::release`.
     pub(super) fn release(&self, block: u32) -> bool {
-        let clear = |record: u64| (record & (ALLOCATED | HELD) == ALLOCATED).then_some(record & !ALLOCATED);
-        let released = self.block(block).record.fetch_update(Ordering::AcqRel, Ordering::Acquire, clear).is_ok();
+        let record = &self.block(block).record;
+        let mut now = record.load(Ordering::Acquire);
+        let released = loop {
+            if now & (ALLOCATED | HELD) != ALLOCATED {
+                break false;
+            }
+            match record.compare_exchange(now, now & !ALLOCATED, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break true,
+                Err(other) => now = other,
+            }
+        };
         if released {
             self.released(block);
         }
@@ -44,6 +54,8 @@ impl Process {
     fn released(&self, block: u32) {
         let it = self.block(block);
         assert_eq!(it.handles.load(Ordering::SeqCst), 0, "nothing is given back that somebody holds");
+        let held = (0..self.participants()).any(|slot| steps::holds(self, slot, block));
+        assert!(!held, "nothing is given back that has a hold bit");
         assert!(!it.vacant.swap(true, Ordering::SeqCst), "nothing is given back twice");
         it.returns.fetch_add(1, Ordering::SeqCst);
         // What anybody read, and what the allocator does with it.

@@ -13,7 +13,7 @@ use crate::pool::word::TicketState::{Armed, Free};
 const DEAD: u32 = 1;
 
 /// One thread of the owner sweeps, another takes the steps of `living`, which says whether it has sent a new value.
-fn beside(name: &str, preemptions: Option<usize>, start: fn() -> Start, returns: u32, living: fn(&Process) -> bool) {
+fn beside(name: &str, preemptions: usize, start: fn() -> Start, returns: u32, living: fn(&Process) -> bool) {
     check(name, preemptions, move |total| {
         let tables = Start { tickets: vec![(Free, OWNER)], dead: Some(DEAD), ..start() }.tables(total);
         let owner = Process::new(&tables, OWNER);
@@ -45,19 +45,19 @@ fn reuse(owner: &Process) -> bool {
 #[test]
 fn a_block_that_the_dead_left_at_zero_is_given_back_once() {
     // It gave, and died before it pushed.
-    beside("left at zero", Some(3), Start::default, 1, reuse);
+    beside("left at zero", 2, Start::default, 1, reuse);
 }
 
 #[test]
 fn a_block_that_the_dead_had_pushed_is_given_back_once() {
-    beside("pushed", Some(3), || Start { pushed: true, ..Start::default() }, 1, reuse);
+    beside("pushed", 2, || Start { pushed: true, ..Start::default() }, 1, reuse);
 }
 
 #[test]
 fn a_block_that_is_allocated_again_meanwhile_lives() {
     // The dead pushed it, and another thread has taken it from the stack and has it in its hands.
     let in_hands = || Start { allocated: false, ..Start::default() };
-    beside("allocated again", Some(3), in_hands, 0, |owner| {
+    beside("allocated again", 2, in_hands, 0, |owner| {
         allocate_and_send(owner, 0);
         true
     });
@@ -67,7 +67,7 @@ fn a_block_that_is_allocated_again_meanwhile_lives() {
 fn a_block_that_the_owner_gives_meanwhile_is_given_back_once() {
     // A join, or a give, of which only the word says something.
     let joined = || Start { held: vec![true, false], astray: (0, 1), ..Start::default() };
-    beside("given", Some(3), joined, 1, |owner| {
+    beside("given", 2, joined, 1, |owner| {
         owner.give(0);
         reuse(owner)
     });
