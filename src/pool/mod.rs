@@ -85,6 +85,12 @@ pub use recovery::{Swept, reclaim, sweep};
 pub use stats::{Stats, stats};
 pub(crate) use tickets::{Issued, Start};
 pub(crate) use wills::{Will, may_be_willed};
+#[cfg(fuzzing)]
+pub(crate) use {
+    attachment::Attachment,
+    owner::forget,
+    peers::{find as mapped, insert as map, remove as unmap},
+};
 
 use checkpoint::{Step, reached};
 

@@ -231,6 +231,16 @@ pub fn trim() {
     lock(POOL.get()).trim();
 }
 
+/// Lets go of every segment, whatever stands in it: the pool begins anew.
+#[cfg(fuzzing)]
+pub(crate) fn forget() {
+    magazine::flush();
+    let forgotten = std::mem::take(&mut *lock(POOL.get()));
+    for own in forgotten.segments.iter().flatten() {
+        peers::remove(own.at.id());
+    }
+}
+
 impl Pool {
     /// One block of `class`, and up to `more` for the caller's cache.
     fn refill(&mut self, class: u8, more: usize, cache: &mut Vec<Spare>, grow: bool) -> Result<Spare, Short> {

@@ -15,7 +15,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -65,8 +65,10 @@ static NEXT_LOOK: AtomicU64 = AtomicU64::new(0);
 const PERIOD: u64 = 1_000_000_000;
 /// Looking takes at most this part of the time.
 const SHARE: u64 = 200;
-/// How often a sweep that was asked for comes back to a block that a living process is changing.
+/// How often a sweep that was asked for comes back to a block that a living process is changing,
 const RETURNS: u32 = 1000;
+/// and for how long, in each segment: others run meanwhile, on a busy machine as long as they like.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Gives back what processes that have died have held: in the segments of this process's pool, and, where the owner is
 /// dead too, in the others that this process has mapped. Removes named segments that nobody has any more, and messages that
@@ -232,8 +234,10 @@ fn dead_participants(at: &Attachment) -> Vec<u32> {
 }
 
 fn sweep_participants(at: &Arc<Attachment>, dead: &[u32], tries: u32, swept: &mut Swept) {
+    let until = Instant::now() + PATIENCE;
     for slot in dead {
-        let done = (0..tries).any(|returned| {
+        let mut tries = (0..tries).take_while(|returned| *returned == 0 || Instant::now() < until);
+        let done = tries.any(|returned| {
             if returned > 0 {
                 thread::yield_now();
             }
