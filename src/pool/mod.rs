@@ -51,9 +51,10 @@
 //! offset or a length, and then the checked copy is used. No memory is touched before it is backed: the watermarks in
 //! the header say how far the tables are.
 //!
-//! **Orderings.** Changes of word, bits, tickets and intents are `SeqCst`: they take their places in the one order that
-//! the protocol was checked in. Stores that end a sequence (publishing a ticket, clearing an intent, freeing a slot) are
-//! `Release`, and their partner is the `Acquire` load of whoever acts on them.
+//! **Orderings.** Changes of word, bits and tickets are `SeqCst`: they take their places in the one order that the protocol
+//! was checked in. Stores that begin or end a sequence (setting and clearing an intent, publishing a ticket, freeing a slot)
+//! are `Release`, and their partner is the `Acquire` load of whoever acts on them. [`loom`](https://docs.rs/loom) models
+//! in the tests say which weaker ones would not hold.
 
 mod arena;
 mod attachment;

@@ -113,8 +113,9 @@ impl<'a, A: Atom> Intent<'a, A> {
     #[inline]
     pub(crate) fn on<R: Area<Atom = A>>(area: &'a R, block: u32) -> Self {
         let word = area.intent(area.slot(), block);
-        // SeqCst: before every step that follows, in the one order in which the recount looks at intents twice.
-        word.store(u64::from(block) + 1, Ordering::SeqCst);
+        // Release: every step that follows and can be seen is a releasing swap, which carries the intent with it: whoever
+        // sees the step sees the intent. A recount that sees neither comes before the change as a whole.
+        word.store(u64::from(block) + 1, Ordering::Release);
         Intent(word)
     }
 }
