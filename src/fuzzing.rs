@@ -209,7 +209,7 @@ impl Pair {
     pub fn new() -> Result<Self, Error> {
         pool::forget();
         let first = pool::allocate(1, 1, false, 0, Kind::Shared)?;
-        let own = Arc::clone(first.hold().at());
+        let own = Arc::clone(&first.hold().at);
         Ok(Pair { own, peer: None, dead: Vec::new(), acting: Side::Owner, owner_lives: true })
     }
 
@@ -381,7 +381,7 @@ impl Small {
     /// Those of allocating.
     pub fn new(id: u64) -> Result<Self, Error> {
         let first = pool::allocate(1, 1, false, 0, Kind::Shared)?;
-        let own = first.hold().at();
+        let own = &first.hold().at;
         let mut layout = own.control.layout;
         (layout.participants, layout.blocks, layout.tickets, layout.data) = (4, 64, 128, GRANULE);
         let control = own.segment.control().cast::<AtomicU32>();

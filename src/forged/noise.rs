@@ -17,7 +17,7 @@ const VALUES: usize = 4;
 /// The constant part of a header, after that of a segment of the pool.
 pub(super) fn header(id: SegmentId, secret: Secret) -> [u64; PREFIX / 8] {
     let part = pool::allocate(1, 1, false, 0, Kind::Shared).unwrap();
-    let words = control_words(&part.hold().at().segment);
+    let words = control_words(&part.hold().at.segment);
     let mut header: [u64; PREFIX / 8] = std::array::from_fn(|i| words[i].load(Ordering::Relaxed));
     header[2] = id.0;
     for (word, half) in header[3..5].iter_mut().zip(secret.chunks_exact(8)) {
@@ -257,7 +257,7 @@ fn noise_in_a_segment_of_the_pool() {
         Some(_) => without_wills().install().unwrap(),
     }
     let anchor = pool::allocate(1, 1, false, 0, Kind::Shared).unwrap();
-    let segment = &anchor.hold().at().segment;
+    let segment = &anchor.hold().at.segment;
     segment.reserve(0..segment.control_len()).unwrap();
     let words = control_words(segment);
     let tokens = || {

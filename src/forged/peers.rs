@@ -71,7 +71,7 @@ fn besieged(test: &str, clear_holds: bool) {
         Some(_) => without_wills().claim_deadline(Duration::from_millis(5)).install().unwrap(),
     }
     let anchor = pool::allocate(64, 1, true, 0, Kind::Shared).unwrap();
-    let at = Arc::clone(anchor.hold().at());
+    let at = Arc::clone(&anchor.hold().at);
     at.segment.reserve(0..at.segment.control_len()).unwrap();
     let strike = |random: &mut Random| {
         let control = &at.control;
@@ -84,7 +84,7 @@ fn besieged(test: &str, clear_holds: bool) {
             2 => random.odd(),
             _ => random.below(600),
         };
-        match random.below(11) {
+        match random.below(10) {
             0 => header.word.store(random.odd(), Ordering::SeqCst),
             1 => header.next.store(any, Ordering::SeqCst),
             2 => control.returned().store(any, Ordering::SeqCst),
@@ -117,8 +117,7 @@ fn besieged(test: &str, clear_holds: bool) {
                 }
                 control.returned().store(u64::from(block) + 1, Ordering::SeqCst);
             }
-            8 => control.live().store(any, Ordering::SeqCst),
-            9 => control.slot(random.below(8) as u32).mark.store(any, Ordering::SeqCst),
+            8 => control.slot(random.below(8) as u32).mark.store(any, Ordering::SeqCst),
             _ => control.raise_blocks_backed(any as u32),
         }
     };
@@ -175,7 +174,7 @@ fn a_block_that_is_held_here_is_not_taken_from_the_returned_stack() {
         let mut held = Vec::new();
         for _ in 0..50 {
             let part = pool::allocate(10_000, 1, false, 0, Kind::Shared).unwrap();
-            let (hold, at) = (part.hold(), part.hold().at());
+            let (hold, at) = (part.hold(), &part.hold().at);
             at.control.block(hold.block).word.store(0, Ordering::SeqCst);
             if clear_bit {
                 let (word, bit) = at.control.hold_bit(at.slot, hold.block);
@@ -197,7 +196,7 @@ fn a_stack_of_returned_blocks_with_a_cycle_ends() {
         return drop(run("owner", &mut child(&this_program(), test, "owner")));
     }
     let anchor = pool::allocate(10_000, 1, false, 0, Kind::Shared).unwrap();
-    let at = anchor.hold().at();
+    let at = &anchor.hold().at;
     at.segment.reserve(0..at.segment.control_len()).unwrap();
     let blocks = at.control.layout.blocks;
     let first = anchor.hold().block;

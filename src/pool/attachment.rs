@@ -7,7 +7,7 @@
 use std::{
     array,
     sync::{
-        Mutex, MutexGuard, PoisonError, Weak,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence},
     },
 };
@@ -16,8 +16,8 @@ use crate::{
     Error, SegmentId,
     pool::{
         Secret,
-        block::Hold,
         checkpoint::{Step, reached},
+        hold::Registered,
         layout::{Control, Layout, STRIPES, State},
         records::{self, Owned},
         steps::Area,
@@ -68,26 +68,18 @@ fn take_slot(segment: &Segment, control: &Control) -> Result<u32, Error> {
     Err(Error::ParticipantsFull { segment: segment.id(), participants: control.layout.participants })
 }
 
-/// What this process knows of one block in one of its stripes: private, under the stripe lock.
+/// What this process holds of the blocks of one stripe, by block number ÷ `STRIPES`: private, under the stripe lock.
 ///
-/// INVARIANT: `count` is the number of `Hold`s of the block, those that are being dropped included; this process's hold
-/// bit is set exactly while it is not zero.
+/// INVARIANT: this process's hold bit of a block is set exactly while a hold is registered here.
 #[derive(Default)]
-pub(crate) struct Held {
-    pub(crate) count: u32,
-    /// The hold that further claims share; its `Arc` can be dying, then they make another.
-    pub(crate) hold: Weak<Hold>,
-}
-
-/// The blocks of one stripe, by block number ÷ `STRIPES`.
-#[derive(Default)]
-pub(crate) struct Stripe(Vec<Held>);
+pub(crate) struct Stripe(Vec<Option<Registered>>);
 
 impl Stripe {
-    pub(crate) fn held(&mut self, block: u32) -> &mut Held {
+    #[inline]
+    pub(crate) fn held(&mut self, block: u32) -> &mut Option<Registered> {
         let at = block as usize / STRIPES;
         if self.0.len() <= at {
-            self.0.resize_with(at + 1, Held::default);
+            self.0.resize(at + 1, None);
         }
         &mut self.0[at]
     }
@@ -99,7 +91,7 @@ impl Stripe {
 struct StripeLock(Mutex<Stripe>);
 
 fn holds_nothing(stripe: &Stripe) -> bool {
-    stripe.0.iter().all(|held| held.count == 0)
+    stripe.0.iter().all(Option::is_none)
 }
 
 /// A segment that this process has mapped, as a participant.

@@ -24,7 +24,6 @@ steps! {
     NameRemoved
     CreateMade
     CreateJoined
-    AllocateLive
     AllocateSerial
     AllocateWord
     AllocateBit

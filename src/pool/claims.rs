@@ -11,12 +11,13 @@ use crate::{
     Config, Error, Kind,
     pool::{
         Secret,
-        attachment::{Attachment, Held},
-        block::{Extent, Hold, Part, give_back, refused},
+        attachment::Attachment,
+        block::{Extent, Part, give_back, refused},
         checkpoint::{Step, reached},
         exit,
+        hold::{Held, Hold, Registered},
         layout::TicketRow,
-        owner, peers, records, recovery,
+        peers, records, recovery,
         steps::{self, Intent, Join, Take},
         tickets::{Issued, WAITING, find, take_back},
         word::{TicketState, TicketWord, Word},
@@ -107,7 +108,7 @@ impl Source {
         kind: Kind,
         start: usize,
         len: usize,
-    ) -> Result<(Arc<Hold>, Option<Taken<'_>>), Error> {
+    ) -> Result<(Hold, Option<Taken<'_>>), Error> {
         let at = &self.at;
         let mut wait: Option<Wait> = None;
         loop {
@@ -160,7 +161,7 @@ impl Source {
         word: TicketWord,
         start: usize,
         len: usize,
-    ) -> Result<Option<(Arc<Hold>, Taken<'a>)>, Error> {
+    ) -> Result<Option<(Hold, Taken<'a>)>, Error> {
         let at = &self.at;
         let extent = self.extent(issued, start, len)?;
         let header = at.control.block(issued.block);
@@ -183,7 +184,7 @@ impl Source {
         if !records::may_be_claimed(at, issued.block) {
             return Err(Error::Expired { segment: at.id(), block: issued.block });
         }
-        let here = stripe.held(issued.block).count > 0;
+        let here = stripe.held(issued.block).is_some();
         let intent = Intent::on(&**at, issued.block);
         let mine = match steps::take(&**at, issued.block, issued.ticket, word, here) {
             Take::Lost => return Ok(None),
@@ -196,7 +197,7 @@ impl Source {
     }
 
     /// The ticket is gone: a `SharedMut` has been claimed; a `Shared` is joined, as long as its block lives.
-    fn without_ticket(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Arc<Hold>, Error> {
+    fn without_ticket(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Hold, Error> {
         let at = &self.at;
         if kind == Kind::SharedMut {
             return Err(Error::AlreadyClaimed { segment: at.id(), ticket: issued.ticket });
@@ -216,16 +217,16 @@ impl Source {
         }
         // Serials only go up: what is read here is this value's, or the join finds another serial.
         let extent = self.extent(issued, start, len)?;
-        let here = stripe.held(issued.block).count > 0;
-        let vacant = match steps::join(&**at, issued.block, issued.serial, here) {
+        let here = stripe.held(issued.block).is_some();
+        let released = match steps::join(&**at, issued.block, issued.serial, here) {
             Join::Joined => return Ok(self.hold(stripe.held(issued.block), issued, extent)),
             Join::Refused(refusal) => return Err(refused(at, issued.block, refusal)),
             Join::Expired(undone) => undone.filter(|word| word.is_zero()).and_then(|_| give_back(at, issued.block)),
         };
         drop(intent);
         drop(stripe);
-        if let Some(vacant) = vacant {
-            owner::put_back(Arc::clone(at), vacant);
+        if let Some(released) = released {
+            released.put_back(at);
         }
         Err(expired())
     }
@@ -237,21 +238,21 @@ impl Source {
         }
         let extent = Extent::read(&self.at, issued.block)?;
         match start.checked_add(len) {
-            Some(end) if end <= extent.len() => Ok(extent),
-            end => Err(Error::Range { start, end: end.unwrap_or(usize::MAX), length: extent.len() }),
+            Some(end) if end <= extent.len => Ok(extent),
+            end => Err(Error::Range { start, end: end.unwrap_or(usize::MAX), length: extent.len }),
         }
     }
 
     /// The hold that this process has on the block, or its first.
-    fn hold(&self, held: &mut Held, issued: Issued, extent: Extent) -> Arc<Hold> {
-        // A hold whose `Arc` is dying can't be shared; its drop waits for the stripe lock and then finds that it is not
-        // the last.
-        held.hold.upgrade().unwrap_or_else(|| {
-            let hold = Arc::new(Hold::new(Arc::clone(&self.at), issued.block, extent, issued.serial));
-            held.count += 1;
-            held.hold = Arc::downgrade(&hold);
-            hold
-        })
+    fn hold(&self, held: &mut Option<Registered>, issued: Issued, extent: Extent) -> Hold {
+        match held {
+            Some(registered) => registered.hold(),
+            None => {
+                let hold = Hold::first(Held::new(Arc::clone(&self.at), issued.block, extent, issued.serial));
+                *held = Some(hold.registered());
+                hold
+            }
+        }
     }
 }
 

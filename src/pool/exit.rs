@@ -26,7 +26,7 @@ use crate::{
         block::{Extent, give_back},
         checkpoint::{Step, reached},
         layout::State,
-        owner, peers, recovery,
+        peers, recovery,
         steps::{self, Area, Intent, swap_ticket},
         tickets::wake_claims,
         word::{TicketState, TicketWord, Word},
@@ -138,7 +138,7 @@ fn move_message(at: &Arc<Attachment>, ticket: u32, word: TicketWord, last: &mut 
     let linked = last.as_ref().filter(|(of, _)| *of == (block, serial)).and_then(|(_, draft)| draft.link(name).ok());
     let Some(mut draft) = linked.or_else(|| copy(at, block, serial, name)) else { return };
     reached(Step::WillCopied);
-    let vacant = {
+    let released = {
         let _stripe = at.stripe(block);
         let _intent = Intent::on(&**at, block);
         let moved = word.with(TicketState::Moved);
@@ -156,8 +156,8 @@ fn move_message(at: &Arc<Attachment>, ticket: u32, word: TicketWord, last: &mut 
         left.ok().filter(|word| word.is_zero()).and_then(|_| give_back(at, block))
     };
     wake_claims(at.control.ticket(ticket));
-    if let Some(vacant) = vacant {
-        owner::put_back(Arc::clone(at), vacant);
+    if let Some(released) = released {
+        released.put_back(at);
     }
     *last = Some(((block, serial), draft));
 }
@@ -165,19 +165,19 @@ fn move_message(at: &Arc<Attachment>, ticket: u32, word: TicketWord, last: &mut 
 /// A copy of a block in a file. If the ticket is claimed meanwhile, the block may change under it: then the swap fails.
 fn copy(at: &Attachment, block: u32, serial: u64, name: WillName) -> Option<Draft> {
     let extent = Extent::read(at, block).ok()?;
-    if extent.len() >= LARGE && extent.len() as u64 > sys::available_memory() / 2 {
+    if extent.len >= LARGE && extent.len as u64 > sys::available_memory() / 2 {
         return None;
     }
     let header = WillHeader {
         secret: at.secret,
         block,
         serial,
-        fingerprint: extent.fingerprint(),
+        fingerprint: extent.fingerprint,
         exclusive: Word(at.word(block).load(Ordering::SeqCst)).exclusive(),
-        len: extent.len() as u64,
+        len: extent.len as u64,
     };
     // SAFETY: the extent was checked against the length of the data area.
-    let data = unsafe { at.segment.data().add(extent.offset()) };
+    let data = unsafe { at.segment.data().add(extent.offset) };
     // SAFETY: within the data area, which is mapped, and readable, as long as `at` is there.
     unsafe { Draft::write(name, &header, data) }.ok()
 }

@@ -6,8 +6,8 @@
 //!          │ slots           participants × 16 B: who is attached         │
 //!          │ tickets         tickets × 32 B, backed in chunks as needed   │
 //!          │ block headers   blocks × 64 B, backed in chunks as needed    │
-//!          │ rows            participants × (intents, hold bitmap),       │
-//!          │                 each backed when its slot is occupied        │
+//!          │ rows            participants × stripes, each row backed      │
+//!          │                 when its slot is occupied                    │
 //!  control ├──────────────────────────────────────────────────────────────┤
 //!          │ data            blocks, 128-byte aligned                     │
 //! +   data └──────────────────────────────────────────────────────────────┘
@@ -15,12 +15,15 @@
 //! header   0 magic:u64 │ 8 abi:u32 │ 12 owner slot:u32 │ 16 id:u64 │ 24 secret:16 B │ 40 control:u64 │ 48 data:u64
 //!          56 participants:u32 │ 60 stripes:u32 │ 64 blocks:u32 │ 68 tickets:u32 │ 72 …
 //!          256 state:u32 │ 260 tickets backed:u32 │ 264 blocks backed:u32
-//!          384 live blocks:u64      512 returned:u64 (block + 1 of the top of the stack, or 0)
+//!          384 returned:u64 (block + 1 of the top of the stack, or 0)
 //! slot     0 mark:u64 (0 free, or identity << 8 | exited << 1 | 1) │ 8 process id:u64
 //! ticket   0 word:u64 │ 8 serial:u64 │ 16 boot time:u64 │ 24 kind and block:u32 │ 28 signal:u32
 //! block    0 word:u64 │ 8 serial:u64 │ 16 offset:u64 │ 24 length:u64 │ 32 fingerprint:u64 │ 40 next:u64 │ 48 …
-//! row      0 intents: stripes × u64 (block + 1, or 0) │ then the hold bitmap: blocks ÷ 64 × u64
+//! stripe   0 intent:u64 (block + 1, or 0) │ 8 hold bits of its blocks, which are blocks apart by the number of stripes
 //! ```
+//!
+//! Each stripe of a row has cache lines, and so words, of its own: no two threads of a process change the same ones, and what
+//! is changed under the stripe lock needs no locked instruction.
 //!
 //! All numbers are little-endian and of fixed width. Every word that changes is an atomic; whoever reads one reads it
 //! once, checks it, and uses the copy.
@@ -43,7 +46,10 @@ const _: () = assert!(cfg!(target_endian = "little"), "the control area is littl
 /// `commonag`, little-endian.
 const MAGIC: u64 = u64::from_le_bytes(*b"commonag");
 /// Two programs share a segment only if they agree on this number.
-pub(crate) const ABI: u32 = 2;
+pub(crate) const ABI: u32 = 3;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// How many stripe locks a process has for each segment, and so how many intents a participant has.
 pub(crate) const STRIPES: usize = 64;
@@ -73,13 +79,11 @@ struct Header {
     tickets_backed: AtomicU32,
     blocks_backed: AtomicU32,
     fill_0: [AtomicU32; 29],
-    live: AtomicU64,
-    fill_1: [AtomicU64; 15],
     returned: AtomicU64,
 }
 const _: () = assert!(offset_of!(Header, secret) == 24 && offset_of!(Header, tickets) == 68);
-const _: () = assert!(offset_of!(Header, state) == PREFIX && offset_of!(Header, live) == 384);
-const _: () = assert!(offset_of!(Header, returned) == 512 && size_of::<Header>() == 520);
+const _: () = assert!(offset_of!(Header, state) == PREFIX && offset_of!(Header, returned) == 384);
+const _: () = assert!(size_of::<Header>() == 392);
 
 /// One participant: who it is.
 #[repr(C)]
@@ -170,8 +174,18 @@ impl Layout {
         (self.blocks_at() + self.blocks as usize * size_of::<BlockHeader>()).next_multiple_of(PAGE)
     }
 
+    /// Words of hold bits in each stripe of a row.
+    fn hold_words(&self) -> usize {
+        (self.blocks as usize).div_ceil(STRIPES * 64)
+    }
+
+    /// Bytes of each stripe of a row.
+    fn stripe_len(&self) -> usize {
+        ((1 + self.hold_words()) * 8).next_multiple_of(LINE)
+    }
+
     fn row_len(&self) -> usize {
-        (STRIPES * 8 + self.blocks as usize / 8).next_multiple_of(PAGE)
+        (STRIPES * self.stripe_len()).next_multiple_of(PAGE)
     }
 
     /// Bytes of the control area.
@@ -268,6 +282,16 @@ pub(crate) struct Control {
     /// INVARIANT: the start of a writable mapping of at least `layout.control()` bytes that outlives `self`.
     base: NonNull<u8>,
     pub(crate) layout: Layout,
+    places: Places,
+}
+
+/// Where the tables of a layout begin, worked out once: every change of a block asks.
+struct Places {
+    tickets: usize,
+    blocks: usize,
+    rows: usize,
+    row_len: usize,
+    stripe_len: usize,
 }
 
 // SAFETY: `base` leads to shared memory that is touched through atomics only.
@@ -281,10 +305,18 @@ impl Control {
     /// `segment` must outlive the value and must have at least `layout.control()` bytes of control area.
     pub(crate) unsafe fn new(segment: &Segment, layout: Layout) -> Self {
         debug_assert!(segment.control_len() >= layout.control());
-        Control { base: segment.control(), layout }
+        let places = Places {
+            tickets: layout.tickets_at(),
+            blocks: layout.blocks_at(),
+            rows: layout.rows_at(),
+            row_len: layout.row_len(),
+            stripe_len: layout.stripe_len(),
+        };
+        Control { base: segment.control(), layout, places }
     }
 
     /// The `T` at `offset`, a struct of atomics.
+    #[inline]
     fn at<T>(&self, offset: usize) -> &T {
         debug_assert!(offset + size_of::<T>() <= self.layout.control() && offset.is_multiple_of(align_of::<T>()));
         // SAFETY: the callers below derive `offset` from the layout with an index checked against its table, so that
@@ -357,11 +389,6 @@ impl Control {
         self.header().blocks_backed.fetch_max(to, Ordering::AcqRel);
     }
 
-    /// Count of live blocks; only the owner changes it.
-    pub(crate) fn live(&self) -> &AtomicU64 {
-        &self.header().live
-    }
-
     /// Top of the stack of returned blocks.
     pub(crate) fn returned(&self) -> &AtomicU64 {
         &self.header().returned
@@ -372,27 +399,54 @@ impl Control {
         self.at(Layout::SLOTS + slot as usize * size_of::<Slot>())
     }
 
+    #[inline]
     pub(crate) fn ticket(&self, ticket: u32) -> &TicketRow {
         assert!(ticket < self.layout.tickets);
-        self.at(self.layout.ticket_bytes(ticket, ticket).start)
+        self.at(self.places.tickets + ticket as usize * size_of::<TicketRow>())
     }
 
+    #[inline]
     pub(crate) fn block(&self, block: u32) -> &BlockHeader {
         assert!(block < self.layout.blocks);
-        self.at(self.layout.block_bytes(block, block).start)
+        self.at(self.places.blocks + block as usize * size_of::<BlockHeader>())
     }
 
     /// The intent of a participant for the stripe of `block`.
+    #[inline]
     pub(crate) fn intent(&self, slot: u32, block: u32) -> &AtomicU64 {
-        assert!(slot < self.layout.participants);
-        self.at(self.layout.row_bytes(slot).start + block as usize % STRIPES * 8)
+        self.at(self.stripe(slot, block))
     }
 
-    /// The word of a participant's hold bitmap that has the bit of `block`, and the bit.
+    /// Where the stripe of `block` begins in a participant's row.
+    #[inline]
+    fn stripe(&self, slot: u32, block: u32) -> usize {
+        assert!(slot < self.layout.participants);
+        let Places { rows, row_len, stripe_len, .. } = self.places;
+        rows + slot as usize * row_len + block as usize % STRIPES * stripe_len
+    }
+
+    /// The word of a participant's row that has the hold bit of `block`, and the bit.
+    #[inline]
     pub(crate) fn hold_bit(&self, slot: u32, block: u32) -> (&AtomicU64, u64) {
-        assert!(slot < self.layout.participants && block < self.layout.blocks);
-        let word = self.layout.row_bytes(slot).start + STRIPES * 8 + block as usize / 64 * 8;
-        (self.at(word), 1 << (block % 64))
+        assert!(block < self.layout.blocks);
+        let bit = block as usize / STRIPES;
+        (self.at(self.stripe(slot, block) + (1 + bit / 64) * 8), 1 << (bit % 64))
+    }
+
+    /// The blocks of which a participant has the hold bit, each word of bits as it is when the iterator comes to it.
+    pub(crate) fn hold_bits(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
+        // Block 0, 4096, 8192 …: where the words of the first stripe begin; the other stripes' follow.
+        let words = (0..self.layout.hold_words() as u32)
+            .flat_map(|word| (0..STRIPES as u32).map(move |stripe| word * 64 * STRIPES as u32 + stripe))
+            .filter(|first| *first < self.layout.blocks);
+        words.flat_map(move |first| {
+            let mut bits = self.hold_bit(slot, first).0.load(Ordering::SeqCst);
+            std::iter::from_fn(move || {
+                let bit = (bits != 0).then(|| bits.trailing_zeros())?;
+                bits &= bits - 1;
+                Some(first + bit * STRIPES as u32)
+            })
+        })
     }
 }
 

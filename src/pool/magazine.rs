@@ -1,10 +1,10 @@
-//! Per-thread caches of vacant blocks below a page, so that making and dropping a small value takes no lock that other
-//! threads want.
+//! Per-thread caches of vacant blocks, so that making and dropping a value takes no lock that other threads want.
 
-use std::{array, cell::RefCell, mem, sync::Arc};
+use std::{array, cell::RefCell, mem};
 
 use crate::{
-    pool::{attachment::Attachment, layout::PAGE, owner, records::Vacant, recovery},
+    Config,
+    pool::{hold::Held, layout::PAGE, owner, recovery},
     sys,
 };
 
@@ -17,13 +17,23 @@ pub(crate) const RUN: u8 = u8::MAX;
 /// How many blocks of a class a thread keeps; half of them come and go together.
 const CAPACITY: usize = 32;
 
+/// The longest run that a thread keeps, in pages: copying more takes longer than the pool's lock.
+const LONGEST_RUN: u32 = 64;
+/// How many runs a thread keeps,
+const RUNS: usize = 8;
+/// and how many pages in them.
+const RUN_PAGES: u32 = 256;
+/// All of a thread's runs are at most this part of what the configuration allows the pool.
+const RUN_SHARE: u64 = 64;
+
 /// Every so many blocks, a thread asks whether it is time to look for the dead: asking costs a little.
 const LOOKS: u32 = 32;
 
-/// A vacant block and its segment.
-pub(crate) type Spare = (Arc<Attachment>, Vacant);
+/// A vacant block.
+pub(crate) type Spare = Box<Held>;
 
 /// The smallest class that has `bytes` bytes; none from three quarters of a page up.
+#[inline]
 pub(crate) fn class_for(bytes: usize) -> Option<u8> {
     const BY_LINES: [u8; PAGE / 128 + 1] = {
         let mut table = [RUN; PAGE / 128 + 1];
@@ -48,29 +58,81 @@ struct Magazine {
     pid: u32,
     /// How many blocks have been asked for.
     pops: u32,
-    spares: [Vec<Spare>; CLASSES.len()],
+    kept: Kept,
+}
+
+/// What a thread keeps.
+struct Kept {
+    blocks: [Vec<Spare>; CLASSES.len()],
+    /// Runs of any number of pages, the latest last.
+    runs: Vec<Spare>,
+    /// Pages in them.
+    pages: u32,
+    /// The most that may be.
+    max_pages: u32,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let share = Config::current().limit / RUN_SHARE / PAGE as u64;
+        Kept {
+            blocks: array::from_fn(|_| Vec::new()),
+            runs: Vec::new(),
+            pages: 0,
+            max_pages: share.min(u64::from(RUN_PAGES)) as u32,
+        }
+    }
+
+    /// The latest run that has exactly so many pages.
+    fn run_of(&mut self, pages: u32) -> Option<Spare> {
+        let at = self.runs.iter().rposition(|run| run.place.pages == pages)?;
+        self.pages -= pages;
+        Some(self.runs.remove(at))
+    }
+
+    fn keep_run(&mut self, run: Spare) {
+        self.pages += run.place.pages;
+        self.runs.push(run);
+        while self.pages > self.max_pages || self.runs.len() > RUNS {
+            let oldest = self.runs.remove(0);
+            self.pages -= oldest.place.pages;
+            owner::keep(&mut vec![oldest]);
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.blocks.iter_mut().for_each(owner::keep);
+        self.pages = 0;
+        owner::keep(&mut self.runs);
+    }
 }
 
 impl Magazine {
     fn new() -> Self {
-        Magazine { pid: sys::process_id(), pops: 0, spares: array::from_fn(|_| Vec::new()) }
+        Magazine { pid: sys::process_id(), pops: 0, kept: Kept::new() }
     }
 
-    /// The spares of this process. What a child has inherited is leaked: it is the parent's.
+    /// What this process's thread keeps. What a child has inherited is leaked: it is the parent's.
     #[inline]
-    fn spares(&mut self) -> &mut [Vec<Spare>; CLASSES.len()] {
+    fn kept(&mut self) -> &mut Kept {
         if self.pid != sys::process_id() {
-            let inherited = mem::replace(&mut self.spares, array::from_fn(|_| Vec::new()));
-            mem::forget(inherited);
+            mem::forget(mem::replace(&mut self.kept, Kept::new()));
             self.pid = sys::process_id();
         }
-        &mut self.spares
+        &mut self.kept
+    }
+
+    /// One more block has been asked for; true if it is time to look for the dead.
+    #[inline]
+    fn count(&mut self) -> bool {
+        self.pops = self.pops.wrapping_add(1);
+        self.pops.is_multiple_of(LOOKS)
     }
 }
 
 impl Drop for Magazine {
     fn drop(&mut self) {
-        self.spares().iter_mut().for_each(owner::keep);
+        self.kept().give_up();
     }
 }
 
@@ -80,12 +142,12 @@ thread_local! {
 
 /// A block of `class`, from this thread's cache if there is one. `refill` gets the number of blocks that the cache would
 /// like, and has at least one if it succeeds.
+#[inline]
 pub(crate) fn pop<E>(class: u8, refill: impl Fn(usize, &mut Vec<Spare>) -> Result<Spare, E>) -> Result<Spare, E> {
     let cached = MAGAZINE.try_with(|magazine| {
         let mut magazine = magazine.borrow_mut();
-        magazine.pops = magazine.pops.wrapping_add(1);
-        let looks = magazine.pops.is_multiple_of(LOOKS);
-        let spares = &mut magazine.spares()[usize::from(class)];
+        let looks = magazine.count();
+        let spares = &mut magazine.kept().blocks[usize::from(class)];
         let spare = match spares.pop() {
             Some(spare) => Ok(spare),
             None => refill(CAPACITY / 2, spares),
@@ -100,17 +162,42 @@ pub(crate) fn pop<E>(class: u8, refill: impl Fn(usize, &mut Vec<Spare>) -> Resul
     spare
 }
 
+/// A run of exactly `pages` pages, if this thread keeps one.
+#[inline]
+pub(crate) fn pop_run(pages: u32) -> Option<Spare> {
+    if pages > LONGEST_RUN {
+        recovery::look();
+        return None;
+    }
+    let (run, looks) = MAGAZINE
+        .try_with(|magazine| {
+            let mut magazine = magazine.borrow_mut();
+            let looks = magazine.count();
+            (magazine.kept().run_of(pages), looks)
+        })
+        .ok()?;
+    if looks {
+        recovery::look();
+    }
+    run
+}
+
 /// Keeps a vacant block for the next request of this thread.
-pub(crate) fn push(class: u8, spare: Spare) {
+#[inline]
+pub(crate) fn push(spare: Spare) {
+    let (class, pages) = (spare.place.class, spare.place.pages);
     let mut spare = Some(spare);
-    let _ = MAGAZINE.try_with(|magazine| {
-        let mut magazine = magazine.borrow_mut();
-        let spares = &mut magazine.spares()[usize::from(class)];
-        spares.extend(spare.take());
-        if spares.len() > CAPACITY {
-            owner::keep(&mut spares.drain(..CAPACITY / 2).collect());
-        }
-    });
+    if class != RUN || (1..=LONGEST_RUN).contains(&pages) {
+        let _ = MAGAZINE.try_with(|magazine| {
+            let mut magazine = magazine.borrow_mut();
+            let (kept, Some(spare)) = (magazine.kept(), spare.take()) else { return };
+            let Some(spares) = kept.blocks.get_mut(usize::from(class)) else { return kept.keep_run(spare) };
+            spares.push(spare);
+            if spares.len() > CAPACITY {
+                owner::keep(&mut spares.drain(..CAPACITY / 2).collect());
+            }
+        });
+    }
     if let Some(spare) = spare {
         owner::keep(&mut vec![spare]);
     }
@@ -118,7 +205,7 @@ pub(crate) fn push(class: u8, spare: Spare) {
 
 /// Gives back all that this thread has cached.
 pub(crate) fn flush() {
-    let _ = MAGAZINE.try_with(|magazine| magazine.borrow_mut().spares().iter_mut().for_each(owner::keep));
+    let _ = MAGAZINE.try_with(|magazine| magazine.borrow_mut().kept().give_up());
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ mod budget;
 pub(crate) mod checkpoint;
 mod claims;
 mod exit;
+mod hold;
 mod layout;
 #[cfg(test)]
 mod loom;

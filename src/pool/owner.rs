@@ -17,10 +17,11 @@ use crate::{
         budget::Budget,
         checkpoint::{Step, reached},
         exit,
+        hold::Held,
         layout::{BLOCK_ALIGN, Layout, PAGE, State},
         magazine::{self, CLASSES, RUN, Spare, class_for},
         peers,
-        records::{self, Owned, Vacant, headers_backed, raise_headers_backed},
+        records::{self, Owned, Place, headers_backed, raise_headers_backed},
         recovery,
         stats::Stats,
         steps::{self, Area},
@@ -161,17 +162,21 @@ pub(crate) fn allocate(len: usize, align: usize, zeroed: bool, fingerprint: u64,
         return Err(Error::Alignment { requested: align, limit: PAGE });
     }
     let bytes = if align > BLOCK_ALIGN { len.max(PAGE) } else { len };
-    let (at, vacant) = match class_for(bytes) {
+    let vacant = match class_for(bytes) {
         Some(class) => {
             insist(|grow| magazine::pop(class, |more, spares| lock(POOL.get()).refill(class, more, spares, grow)))?
         }
         None => {
-            recovery::look();
-            insist(|grow| lock(POOL.get()).block_of_pages(pages_for(bytes) as u32, grow))?
+            let pages = pages_for(bytes) as u32;
+            match magazine::pop_run(pages) {
+                Some(run) => run,
+                None => insist(|grow| lock(POOL.get()).block_of_pages(pages, grow))?,
+            }
         }
     };
-    let mut part = block::allocate(at, &vacant, len, fingerprint, kind)?;
-    if zeroed && !vacant.fresh {
+    let fresh = vacant.place.fresh;
+    let mut part = block::allocate(vacant, len, fingerprint, kind)?;
+    if zeroed && !fresh {
         // SAFETY: the block was allocated just now: this part is its only handle, whatever its kind, and the owner's
         // data area is writable.
         unsafe { part.bytes_mut() }.fill(0);
@@ -191,6 +196,7 @@ fn insist(ask: impl Fn(bool) -> Result<Spare, Short>) -> Result<Spare, Error> {
     match asked {
         Ok(spare) => Ok(spare),
         Err(Short::Failed(Error::NoSpace { .. })) => {
+            magazine::flush();
             recovery::make_room();
             ask(true).map_err(Short::into_error)
         }
@@ -198,20 +204,12 @@ fn insist(ask: impl Fn(bool) -> Result<Spare, Short>) -> Result<Spare, Error> {
     }
 }
 
-/// A block that has been released goes back to where it came from.
-pub(crate) fn put_back(at: Arc<Attachment>, vacant: Vacant) {
-    if vacant.class == RUN {
-        let Some(owned) = &at.owned else { return };
-        lock(POOL.get()).free_run(owned.index, vacant.block);
-    } else {
-        magazine::push(vacant.class, (at, vacant));
-    }
-}
-
-/// Takes what a thread does not want to cache any more.
+/// Takes what a thread does not want to cache.
 pub(crate) fn keep(spares: &mut Vec<Spare>) {
-    let Some(class) = spares.first().map(|(_, vacant)| usize::from(vacant.class)) else { return };
-    lock(POOL.get()).spares[class].append(spares);
+    if !spares.is_empty() {
+        let mut pool = lock(POOL.get());
+        spares.drain(..).for_each(|spare| pool.take_in(spare));
+    }
 }
 
 /// Gives all memory of this process's pool that no value uses back to the system.
@@ -283,7 +281,8 @@ impl Pool {
         for (i, block) in blocks.iter().copied().enumerate().rev() {
             let offset = run.page as usize * PAGE + i * size;
             owned.assign(block, offset, class);
-            self.spares[usize::from(class)].push((Arc::clone(&own.at), Vacant { block, offset, class, fresh }));
+            let place = Place { class, pages: 0, fresh };
+            self.spares[usize::from(class)].push(Held::vacant(Arc::clone(&own.at), block, offset, place));
         }
         own.slabs.push(Slab { run: run.number, blocks });
         Ok(())
@@ -298,7 +297,7 @@ impl Pool {
         let Some(owned) = &own.at.owned else { unreachable!("it is this process's") };
         let offset = run.page as usize * PAGE;
         owned.assign(run.number, offset, RUN);
-        Ok((Arc::clone(&own.at), Vacant { block: run.number, offset, class: RUN, fresh }))
+        Ok(Held::vacant(Arc::clone(&own.at), run.number, offset, Place { class: RUN, pages, fresh }))
     }
 
     /// A run of pages with memory under it; true if all of it is zero. If memory runs out, what is kept warm is given
@@ -436,19 +435,23 @@ impl Pool {
                 let header = at.control.block(block);
                 next = header.next.load(Ordering::Relaxed);
                 let (held, bit) = at.control.hold_bit(at.slot, block);
-                let vacant =
-                    Word(header.word.load(Ordering::SeqCst)).is_zero() && held.load(Ordering::SeqCst) & bit == 0;
-                let Some(vacant) = vacant.then(|| records::release(&at, block)).flatten() else { break };
-                self.take_in(index, (Arc::clone(&at), vacant));
+                let released = {
+                    let _stripe = at.stripe(block);
+                    let vacant =
+                        Word(header.word.load(Ordering::SeqCst)).is_zero() && held.load(Ordering::SeqCst) & bit == 0;
+                    vacant.then(|| records::release(&at, block)).flatten()
+                };
+                let Some(released) = released else { break };
+                self.take_in(released.vacant(&at));
             }
         }
     }
 
-    /// A block that has been released, back where it came from.
-    fn take_in(&mut self, index: usize, spare: Spare) {
-        match spare.1.class {
-            RUN => self.free_run(index, spare.1.block),
-            class => self.spares[usize::from(class)].push(spare),
+    /// A vacant block, back where it came from.
+    fn take_in(&mut self, spare: Spare) {
+        match self.spares.get_mut(usize::from(spare.place.class)) {
+            Some(spares) => spares.push(spare),
+            None => self.free_run(index_of(&spare), spare.block),
         }
     }
 
@@ -456,9 +459,12 @@ impl Pool {
     /// stack or somebody has it by now.
     fn settle(&mut self, at: &Arc<Attachment>, block: u32, counted: Word) {
         self.drain();
-        let Some(owned) = &at.owned else { return };
-        if let Some(vacant) = records::release_counted(at, block, counted) {
-            self.take_in(owned.index, (Arc::clone(at), vacant));
+        let released = {
+            let _stripe = at.stripe(block);
+            records::release_counted(at, block, counted)
+        };
+        if let Some(released) = released {
+            self.take_in(released.vacant(at));
         }
     }
 
@@ -469,12 +475,18 @@ impl Pool {
             let (at, arena) = (&own.at, &own.arena);
             stats.segments += 1;
             for block in 0..headers_backed(at) {
-                let Some(class) = records::class_of_allocated(at, block) else { continue };
-                stats.blocks += 1;
-                stats.live += match class {
+                let Some((class, allocated)) = records::class_of(at, block) else { continue };
+                let bytes = match class {
                     RUN => arena.run(block).map_or(0, |run| u64::from(run.pages) * PAGE as u64),
                     class => CLASSES.get(usize::from(class)).map_or(0, |size| *size as u64),
                 };
+                if allocated {
+                    stats.blocks += 1;
+                    stats.live += bytes;
+                } else if class == RUN {
+                    // A thread keeps it.
+                    stats.warm += bytes;
+                }
             }
             let in_flight = |ticket: &u32| {
                 let state = TicketWord(at.ticket(*ticket).load(Ordering::Acquire)).state();
@@ -484,7 +496,7 @@ impl Pool {
             stats.participants += (0..at.participants()).filter(|slot| at.is_occupied(*slot)).count();
         }
         let cut: u64 = self.spares.iter().zip(CLASSES).map(|(spares, size)| spares.len() as u64 * size as u64).sum();
-        stats.warm = self.warm() + cut;
+        stats.warm += self.warm() + cut;
         stats
     }
 
@@ -500,8 +512,7 @@ impl Pool {
 
     /// Gives back the pages of slabs of which every block is a spare.
     fn free_slabs(&mut self) {
-        let index_of = |at: &Attachment| at.owned.as_ref().map_or(usize::MAX, |owned| owned.index);
-        let place = |(at, vacant): &Spare| (index_of(at), vacant.block);
+        let place = |spare: &Spare| (index_of(spare), spare.block);
         let mut spare: HashSet<(usize, u32)> = self.spares.iter().flatten().map(place).collect();
         for (index, own) in self.segments.iter_mut().enumerate() {
             let Some(own) = own else { continue };
@@ -522,6 +533,11 @@ impl Pool {
             spares.retain(|entry| spare.contains(&place(entry)));
         }
     }
+}
+
+/// Which of this process's segments a vacant block is in.
+fn index_of(spare: &Spare) -> usize {
+    spare.at.owned.as_ref().map_or(usize::MAX, |owned| owned.index)
 }
 
 /// A new segment of this process, of which it is the first participant.

@@ -1,16 +1,55 @@
 //! The owner's private record of each block: what no peer can change, and so what decides whether a block is free.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
 
-use crate::pool::{attachment::Attachment, layout::BLOCK_ALIGN, steps::Area, word::Word};
+use crate::pool::{
+    attachment::Attachment,
+    hold::Held,
+    layout::BLOCK_ALIGN,
+    magazine::{self, RUN},
+    steps::Area,
+    word::Word,
+};
 
-/// A block that nobody has: its number, its place, and whether its bytes are known to be zero.
+/// Where a block goes when it is vacant, and what it is then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Vacant {
+pub(crate) struct Place {
+    /// The size of the block, or [`RUN`].
+    pub(crate) class: u8,
+    /// Of a run, how many pages it has; 0 if that has been forgotten.
+    pub(crate) pages: u32,
+    /// All its bytes are known to be zero.
+    pub(crate) fresh: bool,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Place { class: RUN, pages: 0, fresh: false }
+    }
+}
+
+/// A block that has just been released: nobody has it but the caller.
+#[must_use = "the block is lost if it is not put back"]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Released {
     pub(crate) block: u32,
     pub(crate) offset: usize,
     pub(crate) class: u8,
-    pub(crate) fresh: bool,
+}
+
+impl Released {
+    /// Puts back a block of which this process had no hold.
+    pub(crate) fn put_back(self, at: &Arc<Attachment>) {
+        magazine::push(self.vacant(at));
+    }
+
+    /// The block as one that can be allocated again.
+    pub(super) fn vacant(self, at: &Arc<Attachment>) -> Box<Held> {
+        Held::vacant(Arc::clone(at), self.block, self.offset, Place { class: self.class, ..Place::default() })
+    }
 }
 
 /// The owner's record of each block of one segment: `offset ÷ 128 : 48 | class : 8 | held : 1 | allocated : 1`.
@@ -21,9 +60,12 @@ pub(crate) struct Vacant {
 /// | 1 | 1 | a value's, and this process has a hold on it |
 /// | 0 | 1 | a value's, in other processes or on its way |
 ///
-/// `mark_allocated` sets both, as the last step of allocating. `held` is set and cleared with this process's hold bit,
-/// under the stripe lock; unlike that bit it can't be changed by a peer. `allocated` is cleared by the one
-/// compare-and-swap in `release`, whoever makes it, and never while the block is held.
+/// `mark_allocated` sets both, as the last step of allocating. `held` is set and cleared with this process's hold bit;
+/// unlike that bit it can't be changed by a peer. `allocated` is cleared by `release`, never while the block is held, and
+/// whoever clears it has the block.
+///
+/// A record is changed under the block's stripe lock only, so that loads and stores will do; they are atomic for those who
+/// look without it.
 pub(crate) struct Owned {
     pub(super) index: usize,
     records: Box<[AtomicU64]>,
@@ -64,64 +106,56 @@ fn record(at: &Attachment, block: u32) -> Option<&AtomicU64> {
 }
 
 /// The last step of allocating: from now on the block can be released, once it is not held.
+#[inline]
 pub(crate) fn mark_allocated(at: &Attachment, block: u32) {
-    if let Some(record) = record(at, block) {
-        // A store will do: nobody else changes the record of a vacant block.
-        record.store(record.load(Ordering::Relaxed) | ALLOCATED | HELD, Ordering::Release);
-    }
+    change(at, block, |record| record | ALLOCATED | HELD);
 }
 
 /// This process has a hold on the block again.
 pub(crate) fn mark_held(at: &Attachment, block: u32) {
-    if let Some(record) = record(at, block) {
-        record.fetch_or(HELD, Ordering::AcqRel);
-    }
+    change(at, block, |record| record | HELD);
 }
 
 /// This process has no hold on the block any more; before the word says so.
+#[inline]
 pub(crate) fn mark_unheld(at: &Attachment, block: u32) {
+    change(at, block, |record| record & !HELD);
+}
+
+/// Under the stripe lock.
+#[inline]
+fn change(at: &Attachment, block: u32, to: impl FnOnce(u64) -> u64) {
     if let Some(record) = record(at, block) {
-        // A store will do: nobody else changes the record of a block that is held.
-        record.store(record.load(Ordering::Relaxed) & !HELD, Ordering::Release);
+        record.store(to(record.load(Ordering::Relaxed)), Ordering::Release);
     }
 }
 
-/// The block's word is 0/0: makes it vacant and counts it down, unless it is held here or somebody else has.
-pub(crate) fn release(at: &Attachment, block: u32) -> Option<Vacant> {
+/// The block's word is 0/0: makes it vacant, unless it is held here or somebody else has. Under the stripe lock.
+#[inline]
+pub(crate) fn release(at: &Attachment, block: u32) -> Option<Released> {
     let record = record(at, block)?;
-    // AcqRel: whoever clears the bit has the block, and sees what was stored about it.
-    let clear = |record: u64| (record & (ALLOCATED | HELD) == ALLOCATED).then_some(record & !ALLOCATED);
-    let before = record.fetch_update(Ordering::AcqRel, Ordering::Acquire, clear).ok()?;
-    Some(released(at, block, before))
-}
-
-/// A block whose *allocated* bit has just been cleared in its record.
-fn released(at: &Attachment, block: u32, record: u64) -> Vacant {
-    at.control.live().fetch_sub(1, Ordering::SeqCst);
-    let offset = (record >> 16) as usize * BLOCK_ALIGN;
-    Vacant { block, offset, class: (record >> 8) as u8, fresh: false }
+    let before = record.load(Ordering::Relaxed);
+    (before & (ALLOCATED | HELD) == ALLOCATED).then(|| {
+        record.store(before & !ALLOCATED, Ordering::Release);
+        Released { block, offset: (before >> 16) as usize * BLOCK_ALIGN, class: (before >> 8) as u8 }
+    })
 }
 
 /// A recount has found the block at 0/0, and has left its word as `counted`: makes it vacant, unless somebody else has, or
-/// has it by now. Under the allocator's mutex, after a drain.
-pub(super) fn release_counted(at: &Attachment, block: u32, counted: Word) -> Option<Vacant> {
-    let record = record(at, block)?;
-    // First whether it is allocated, then whether its word, version included, is the one that was swapped in, then the
-    // bit: the word first, a block could be freed that has been allocated again in between.
-    let before = record.load(Ordering::SeqCst);
-    let vacant = before & (ALLOCATED | HELD) == ALLOCATED
-        && at.word(block).load(Ordering::SeqCst) == counted.0
-        && record.compare_exchange(before, before & !ALLOCATED, Ordering::SeqCst, Ordering::Relaxed).is_ok();
-    vacant.then(|| released(at, block, before))
+/// has it by now. Under the stripe lock, after a drain.
+pub(super) fn release_counted(at: &Attachment, block: u32, counted: Word) -> Option<Released> {
+    // Version included: a block that has been allocated again has another.
+    let same = at.word(block).load(Ordering::SeqCst) == counted.0;
+    same.then(|| release(at, block)).flatten()
 }
 
 /// In a segment of this process's own, whether the block is a value's: whatever a ticket says. Of others' it can't be known.
 pub(super) fn may_be_claimed(at: &Attachment, block: u32) -> bool {
-    at.owned.is_none() || class_of_allocated(at, block).is_some()
+    at.owned.is_none() || class_of(at, block).is_some_and(|(_, allocated)| allocated)
 }
 
-/// The class of a block that is a value's.
-pub(super) fn class_of_allocated(at: &Attachment, block: u32) -> Option<u8> {
+/// The class of a block of this process's own segment, and whether it is a value's.
+pub(super) fn class_of(at: &Attachment, block: u32) -> Option<(u8, bool)> {
     let record = record(at, block)?.load(Ordering::Acquire);
-    (record & ALLOCATED != 0).then_some((record >> 8) as u8)
+    Some(((record >> 8) as u8, record & ALLOCATED != 0))
 }

@@ -271,14 +271,9 @@ fn sweep_participant(at: &Arc<Attachment>, dead: u32) -> bool {
         intent.store(0, Ordering::SeqCst);
         reached(Step::SweepIntent);
     }
-    for first in (0..at.control.blocks_backed()).step_by(64) {
-        let mut bits = at.control.hold_bit(dead, first).0.load(Ordering::SeqCst);
-        while bits != 0 {
-            let block = first + bits.trailing_zeros();
-            bits &= bits - 1;
-            if block >= at.control.blocks_backed() || !give_for(at, dead, block) {
-                return false;
-            }
+    for block in at.control.hold_bits(dead) {
+        if block >= at.control.blocks_backed() || !give_for(at, dead, block) {
+            return false;
         }
     }
     let slot = at.control.slot(dead);
@@ -299,7 +294,7 @@ fn sweep_participant(at: &Arc<Attachment>, dead: u32) -> bool {
 
 /// Gives for the dead; false if this process is leaving the segment.
 fn give_for(at: &Arc<Attachment>, dead: u32, block: u32) -> bool {
-    let vacant = {
+    let released = {
         let _stripe = at.stripe(block);
         if at.has_departed() {
             return false;
@@ -309,8 +304,8 @@ fn give_for(at: &Arc<Attachment>, dead: u32, block: u32) -> bool {
         word.ok().filter(|word| word.is_zero()).and_then(|_| give_back(at, block))
     };
     reached(Step::SweepGiven);
-    if let Some(vacant) = vacant {
-        owner::put_back(Arc::clone(at), vacant);
+    if let Some(released) = released {
+        released.put_back(at);
     }
     true
 }
@@ -357,9 +352,9 @@ pub(crate) fn give_back_to_nobody(at: &Attachment, block: u32) -> bool {
         return false;
     }
     if let Ok(extent) = Extent::read(at, block) {
-        let (start, end) = (extent.offset(), extent.offset() + extent.len());
+        let (start, end) = (extent.offset, extent.offset + extent.len);
         // A block that is longer than every class has its last page for itself.
-        let whole = extent.len() > CLASSES[CLASSES.len() - 1];
+        let whole = extent.len > CLASSES[CLASSES.len() - 1];
         let unit = sys::page_size().max(PAGE);
         let end = if whole && unit == PAGE { end.next_multiple_of(unit) } else { end / unit * unit };
         punch(at, start.next_multiple_of(unit), end);
@@ -374,8 +369,8 @@ fn punch_what_nothing_covers(at: &Attachment) {
         .filter(|block| !Word(at.word(*block).load(Ordering::SeqCst)).is_zero())
         .filter_map(|block| Extent::read(at, block).ok())
         .map(|extent| {
-            let start = extent.offset() / unit * unit;
-            (start, (extent.offset() + extent.len()).next_multiple_of(unit))
+            let start = extent.offset / unit * unit;
+            (start, (extent.offset + extent.len).next_multiple_of(unit))
         })
         .collect();
     covered.sort_unstable();

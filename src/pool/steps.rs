@@ -17,8 +17,6 @@ pub(crate) trait Atom {
     fn load(&self, order: Ordering) -> u64;
     fn store(&self, value: u64, order: Ordering);
     fn swap(&self, value: u64, order: Ordering) -> u64;
-    fn fetch_or(&self, bits: u64, order: Ordering) -> u64;
-    fn fetch_and(&self, bits: u64, order: Ordering) -> u64;
     fn compare_exchange(&self, from: u64, to: u64, success: Ordering, failure: Ordering) -> Result<u64, u64>;
 }
 
@@ -65,16 +63,6 @@ impl Atom for AtomicU64 {
     #[inline(always)]
     fn swap(&self, value: u64, order: Ordering) -> u64 {
         self.swap(value, order)
-    }
-
-    #[inline(always)]
-    fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
-        self.fetch_or(bits, order)
-    }
-
-    #[inline(always)]
-    fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
-        self.fetch_and(bits, order)
     }
 
     #[inline(always)]
@@ -128,23 +116,28 @@ impl<A: Atom> Drop for Intent<'_, A> {
     }
 }
 
+/// Sets this process's hold bit. All bits of a word are of one stripe, under whose lock this is called, and in one
+/// participant's row: nobody else changes the word.
+///
+/// Release, as the clearing: the recount, which acquires, finds the intent that was stored before, or the change of the word.
 #[inline]
 pub(crate) fn set_bit<R: Area>(area: &R, block: u32) {
     let (word, bit) = area.hold_bit(area.slot(), block);
-    word.fetch_or(bit, Ordering::SeqCst);
+    word.store(word.load(Ordering::Relaxed) | bit, Ordering::Release);
     area.note_hold(block, true);
 }
 
+/// Clears a participant's hold bit: this process's own under the stripe lock, or a dead one's, whose only sweeper this is.
 #[inline]
 fn clear_bit<R: Area>(area: &R, slot: u32, block: u32) {
     let (word, bit) = area.hold_bit(slot, block);
-    word.fetch_and(!bit, Ordering::SeqCst);
+    word.store(word.load(Ordering::Relaxed) & !bit, Ordering::Release);
     if slot == area.slot() {
         area.note_hold(block, false);
     }
 }
 
-/// Allocate, after the live count: serial → `describe` → word → bit. Nobody but the owner changes a block that nobody has.
+/// Allocate: serial → `describe` → word → bit. Nobody but the owner changes a block that nobody has.
 pub(crate) fn allocate<R: Area>(
     area: &R,
     block: u32,
@@ -152,14 +145,14 @@ pub(crate) fn allocate<R: Area>(
     exclusive: bool,
     describe: impl FnOnce(),
 ) -> Result<(), Refusal> {
-    // SeqCst: a join looks at serial, word, serial.
-    area.serial(block).store(serial, Ordering::SeqCst);
+    // Release: a join looks at serial, word, serial, and who sees the word as it is changed below sees the serial.
+    area.serial(block).store(serial, Ordering::Release);
     reached(Step::AllocateSerial);
     describe();
     change(area.word(block), |word| word.allocated(exclusive))?;
     reached(Step::AllocateWord);
     let (word, bit) = area.hold_bit(area.slot(), block);
-    word.fetch_or(bit, Ordering::SeqCst);
+    word.store(word.load(Ordering::Relaxed) | bit, Ordering::Release);
     reached(Step::AllocateBit);
     Ok(())
 }

@@ -1,16 +1,17 @@
 //! Tickets: issue, arm, revoke, reclaim. The orders are those of the table in the room's map (`mod.rs`).
 
-use std::sync::{Arc, Weak, atomic::Ordering};
+use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
     Error, Kind,
     pool::{
-        attachment::{Attachment, Held},
-        block::{Hold, Part, give_back, refused},
+        attachment::Attachment,
+        block::{Part, give_back, refused},
         checkpoint::{Step, reached},
         exit,
+        hold::Held,
         layout::TicketRow,
-        owner, recovery,
+        recovery,
         steps::{self, Intent, swap_ticket},
         word::{EPOCH_MASK, TicketState, TicketWord},
     },
@@ -73,7 +74,7 @@ fn reserve(at: &Attachment) -> Result<(u32, TicketWord), Error> {
 /// Under stripe lock and intent: reserve → fill → the rest of the steps.
 fn issue(
     at: &Attachment,
-    hold: &Hold,
+    hold: &Held,
     kind: Kind,
     start: Start,
     now: u64,
@@ -119,7 +120,7 @@ pub(crate) fn find(at: &Attachment, issued: Issued) -> Option<(TicketWord, Ticke
 /// Takes a ticket back, from any of `states`: ticket → word. What is left of the block, if it was the last, is put back.
 /// `None` if this process has left the segment.
 pub(super) fn take_back(at: &Arc<Attachment>, issued: Issued, states: &[TicketState]) -> Option<bool> {
-    let vacant = {
+    let released = {
         let _stripe = at.stripe(issued.block);
         if at.has_departed() {
             return None;
@@ -136,8 +137,8 @@ pub(super) fn take_back(at: &Arc<Attachment>, issued: Issued, states: &[TicketSt
             Some(_) => None,
         }
     };
-    if let Some(vacant) = vacant {
-        owner::put_back(Arc::clone(at), vacant);
+    if let Some(released) = released {
+        released.put_back(at);
     }
     Some(true)
 }
@@ -155,11 +156,11 @@ impl Part {
     ///
     /// `TicketsFull`, `CountLimit`, `NoSpace` (for tickets), `Exiting`.
     pub(crate) fn issue(&self, kind: Kind, start: Start) -> Result<Issued, Error> {
-        let (hold, at) = (self.hold(), self.hold().at());
+        let (hold, at) = (self.hold(), &*self.hold().at);
         at.refuse_inherited()?;
         let now = recovery::look();
         let _stripe = at.stripe(hold.block);
-        let _intent = Intent::on(&**at, hold.block);
+        let _intent = Intent::on(at, hold.block);
         issue(at, hold, kind, start, now, reserve, false)
     }
 
@@ -170,7 +171,7 @@ impl Part {
     ///
     /// As [`issue`](Self::issue); the part is given back.
     pub(crate) fn into_issued(self, kind: Kind) -> Result<Issued, (Part, Error)> {
-        if let Err(error) = self.hold().at().refuse_inherited() {
+        if let Err(error) = self.hold().at.refuse_inherited() {
             return Err((self, error));
         }
         let now = recovery::look();
@@ -183,14 +184,14 @@ impl Part {
         now: u64,
         reserve: impl FnOnce(&Attachment) -> Result<(u32, TicketWord), Error>,
     ) -> Result<Issued, (Part, Error)> {
-        let (hold, at) = (self.hold(), self.hold().at());
+        let (hold, at) = (self.hold(), &*self.hold().at);
         let mut stripe = at.stripe(hold.block);
-        let intent = Intent::on(&**at, hold.block);
-        let last = self.alone_here(stripe.held(hold.block));
+        let intent = Intent::on(at, hold.block);
+        let last = self.alone_here();
         let issued = issue(at, hold, kind, Start::Armed, now, reserve, last);
         if last && issued.is_ok() {
-            *stripe.held(hold.block) = Held { count: 0, hold: Weak::new() };
-            self.hand_over();
+            *stripe.held(hold.block) = None;
+            hold.disown();
         }
         drop(intent);
         drop(stripe);
@@ -199,24 +200,24 @@ impl Part {
 
     /// Takes back a ticket of this block that nobody has claimed, held or armed; false if it is gone.
     pub(crate) fn revoke(&self, issued: Issued) -> bool {
-        let at = self.hold().at();
+        let at = &self.hold().at;
         !at.is_inherited() && take_back(at, issued, &[TicketState::Held, TicketState::Armed]).unwrap_or(false)
     }
 
     /// Drops the exclusive part and arms its held ticket: bit → word → ticket last.
     pub(crate) fn arm(self, issued: Issued) {
-        let (hold, at) = (self.hold(), self.hold().at());
+        let (hold, at) = (self.hold(), &*self.hold().at);
         if at.is_inherited() {
             return;
         }
         let mut stripe = at.stripe(hold.block);
-        let intent = Intent::on(&**at, hold.block);
+        let intent = Intent::on(at, hold.block);
         let Some((word, TicketState::Held)) = find(at, issued) else { return };
-        let last = self.alone_here(stripe.held(hold.block));
-        let armed = steps::arm(&**at, hold.block, issued.ticket, word, last);
+        let last = self.alone_here();
+        let armed = steps::arm(at, hold.block, issued.ticket, word, last);
         if last && armed.is_ok() {
-            *stripe.held(hold.block) = Held { count: 0, hold: Weak::new() };
-            self.hand_over();
+            *stripe.held(hold.block) = None;
+            hold.disown();
         }
         wake_claims(at.control.ticket(issued.ticket));
         drop(intent);

@@ -58,16 +58,6 @@ impl Atom for Cell {
         self.word.swap(value, order)
     }
 
-    fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
-        self.before(order);
-        self.word.fetch_or(bits, order)
-    }
-
-    fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
-        self.before(order);
-        self.word.fetch_and(bits, order)
-    }
-
     fn compare_exchange(&self, from: u64, to: u64, success: Ordering, failure: Ordering) -> Result<u64, u64> {
         self.before(success);
         self.word.compare_exchange(from, to, success, failure)
@@ -128,8 +118,8 @@ pub(super) struct Tables {
     pub(super) returned: Cell,
     /// By slot, then by block: each block has a stripe to itself.
     pub(super) intents: Vec<Vec<Cell>>,
-    /// By slot.
-    pub(super) bits: Vec<Cell>,
+    /// By slot, then by block.
+    pub(super) bits: Vec<Vec<Cell>>,
     /// The participant that died before the model began.
     pub(super) dead: Option<u32>,
 }
@@ -203,14 +193,13 @@ impl Start {
             word: cell(TicketWord::new(EPOCH, *issuer, *state).0),
             names: cell(names(0, SERIAL)),
         });
-        let bits = |held: bool| if held { (1 << self.blocks) - 1 } else { 0 };
         let intent = |slot: u32, block: u32| u64::from(self.dead == Some(slot) && block == 0);
         Arc::new(Tables {
             blocks: blocks.collect(),
             tickets: tickets.collect(),
             returned: cell(u64::from(self.pushed)),
             intents: (0..slots).map(|slot| (0..self.blocks).map(|block| cell(intent(slot, block))).collect()).collect(),
-            bits: self.held.iter().map(|held| cell(bits(*held))).collect(),
+            bits: self.held.iter().map(|held| (0..self.blocks).map(|_| cell(u64::from(*held))).collect()).collect(),
             dead: self.dead,
         })
     }
@@ -229,7 +218,7 @@ impl Tables {
     /// When all threads are done: the word says what bits and tickets say, and what the model has noted.
     pub(super) fn assert_exact(&self, block: u32) {
         let it = &self.blocks[block as usize];
-        let holders = self.bits.iter().filter(|row| row.load(Ordering::SeqCst) >> block & 1 == 1).count();
+        let holders = self.bits.iter().filter(|row| row[block as usize].load(Ordering::SeqCst) == 1).count();
         let named = names(block, it.serial.load(Ordering::SeqCst));
         let in_flight = self.tickets.iter().filter(|ticket| {
             let state = TicketWord(ticket.word.load(Ordering::SeqCst)).state();

@@ -31,20 +31,13 @@ impl Process {
         serial
     }
 
-    /// As `owner::release`.
+    /// As `records::release`: under the stripe lock.
     pub(super) fn release(&self, block: u32) -> bool {
         let record = &self.block(block).record;
-        let mut now = record.load(Ordering::Acquire);
-        let released = loop {
-            if now & (ALLOCATED | HELD) != ALLOCATED {
-                break false;
-            }
-            match record.compare_exchange(now, now & !ALLOCATED, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => break true,
-                Err(other) => now = other,
-            }
-        };
+        let before = record.load(Ordering::Relaxed);
+        let released = before & (ALLOCATED | HELD) == ALLOCATED;
         if released {
+            record.store(before & !ALLOCATED, Ordering::Release);
             self.released(block);
         }
         released
@@ -86,6 +79,7 @@ impl Process {
             let block = next as u32 - 1;
             let it = self.block(block);
             next = it.next.load(Ordering::Relaxed);
+            let _handles = self.stripe(block);
             let (held, bit) = self.hold_bit(self.slot(), block);
             assert!(Word(it.word.load(Ordering::SeqCst)).is_zero(), "what is pushed is at 0/0");
             assert_eq!(held.load(Ordering::SeqCst) & bit, 0, "what is pushed is not held");
@@ -134,13 +128,8 @@ impl Process {
     fn settle(&self, block: u32, counted: Word) {
         let mut pool = self.pool();
         self.drain_into(&mut pool);
-        let record = &self.block(block).record;
-        let before = record.load(Ordering::SeqCst);
-        let vacant = before & (ALLOCATED | HELD) == ALLOCATED
-            && self.word(block).load(Ordering::SeqCst) == counted.0
-            && record.compare_exchange(before, before & !ALLOCATED, Ordering::SeqCst, Ordering::Relaxed).is_ok();
-        if vacant {
-            self.released(block);
+        let _handles = self.stripe(block);
+        if self.word(block).load(Ordering::SeqCst) == counted.0 && self.release(block) {
             pool.push(block);
         }
     }

@@ -87,7 +87,7 @@ impl Area for Process {
     }
 
     fn hold_bit(&self, slot: u32, block: u32) -> (&Cell, u64) {
-        (&self.tables.bits[slot as usize], 1 << block)
+        (&self.tables.bits[slot as usize][block as usize], 1)
     }
 
     fn ticket(&self, ticket: u32) -> &Cell {
@@ -121,11 +121,8 @@ impl Area for Process {
             return;
         }
         let record = &self.block(block).record;
-        if held {
-            record.fetch_or(HELD, Ordering::AcqRel);
-        } else {
-            record.store(record.load(Ordering::Relaxed) & !HELD, Ordering::Release);
-        }
+        let now = record.load(Ordering::Relaxed);
+        record.store(if held { now | HELD } else { now & !HELD }, Ordering::Release);
     }
 
     fn fence(&self) {
@@ -135,7 +132,7 @@ impl Area for Process {
 
 impl Process {
     pub(super) fn new(tables: &Arc<Tables>, slot: u32) -> Self {
-        let held = |block: usize| i32::from(tables.bits[slot as usize].load(Ordering::Relaxed) >> block & 1 == 1);
+        let held = |block: usize| i32::from(tables.bits[slot as usize][block].load(Ordering::Relaxed) == 1);
         Process {
             tables: Arc::clone(tables),
             slot,
