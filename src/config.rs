@@ -34,6 +34,7 @@ pub struct Config {
     pub(crate) claim_deadline: Duration,
     pub(crate) lost_after: Duration,
     pub(crate) limit: u64,
+    pub(crate) retain: Option<u64>,
     pub(crate) wills: Option<PathBuf>,
 }
 
@@ -49,6 +50,7 @@ impl Config {
             claim_deadline: Duration::from_secs(5),
             lost_after: Duration::from_secs(3600),
             limit: u64::MAX,
+            retain: None,
             wills: None,
         }
     }
@@ -81,6 +83,17 @@ impl Config {
     /// limit but what the machine has.
     pub const fn limit(mut self, bytes: u64) -> Self {
         self.limit = bytes;
+        self
+    }
+
+    /// How many bytes of free memory this process's pool keeps warm: using them again is many times faster than having the
+    /// system fault and clear new pages. What is freed beyond goes back to the system. Default: 256 MiB, or twice the
+    /// largest recent value if that is more, but never over a quarter of the memory that is available.
+    ///
+    /// Blocks that threads keep for themselves, at most 1 MiB and a few hundred small ones each, come on top.
+    /// [`trim`](crate::trim) gives back everything, [`prefault`](crate::prefault) keeps more.
+    pub const fn retain(mut self, bytes: u64) -> Self {
+        self.retain = Some(bytes);
         self
     }
 

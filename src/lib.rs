@@ -11,7 +11,7 @@
 //! | a message that can be forwarded, kept, taken back | [`Ticket`] |
 //! | a type of your own | [`ShmemBacked`], [`ShmemView`], [`ShmemViewMut`] and [`backed`] |
 //! | to know what went wrong | [`Error`], [`Refused`] |
-//! | to choose where memory comes from, to give it back | [`Config`], [`Backing`], [`trim`] |
+//! | to choose where memory comes from, to have it ready, to give it back | [`Config`], [`Backing`], [`prefault`], [`trim`] |
 //! | to see what there is, to take back what is lost | [`stats`], [`sweep`], [`reclaim`] |
 //!
 //! # Who is trusted with what
@@ -64,7 +64,7 @@ pub use backed::{SharedArray, SharedArrayMut};
 pub use bytemuck;
 pub use config::{Backing, Config};
 pub use error::{Counts, Error, Kind, Refused, SegmentId, TokenFault};
-pub use pool::{Stats, Swept, reclaim, stats, sweep, trim};
+pub use pool::{Stats, Swept, prefault, reclaim, stats, sweep, trim};
 pub use shared::{Shared, SharedSlice, SharedStr};
 pub use shared_mut::{SharedMut, SharedSliceMut, SharedStrMut};
 pub use ticket::Ticket;

@@ -107,6 +107,7 @@ pub(crate) use self::ndarray::{narrow_axis, required_memory_of, standard_metadat
 ///   answered for the same argument, aligned to [`ALIGNMENT`](Self::ALIGNMENT), the views can be made soundly from those bytes and the
 ///   metadata that was returned, in this process and in any other that runs the same type, at any address that is aligned
 ///   as much. So neither bytes nor metadata hold addresses, descriptors or anything else that belongs to one process.
+/// - What [`plain_bytes`](Self::plain_bytes) answers is what `new_from_src` would have written and returned.
 /// - Serializing metadata has no effect but the bytes: they can be serialized more often than they are sent, so they hold
 ///   no handles of this crate (whose serialization issues tickets), channels or the like.
 /// - The same holds for whatever bytes and metadata [`check`](Self::check) has answered `Ok(())` for; the default
@@ -146,6 +147,16 @@ pub unsafe trait ShmemBacked {
 
     /// Writes a copy of `src` into `data`, and returns the metadata for its views.
     fn new_from_src(data: &mut [u8], src: &Self) -> Self::MetaData;
+
+    /// The bytes that [`new_from_src`](Self::new_from_src) copies, and the metadata that it returns, if it does nothing but
+    /// copy bytes as they are, as many as [`required_memory_src`](Self::required_memory_src) answers. Large copies into
+    /// memory that has not been used before are then left to the system, which writes pages without clearing them first.
+    ///
+    /// By default nothing is known of the source's bytes.
+    fn plain_bytes(src: &Self) -> Option<(&[u8], Self::MetaData)> {
+        let _ = src;
+        None
+    }
 
     /// Says whether views can be made from `data` and `metadata`: called once at every claim, before there is a handle,
     /// because both come from another process. It checks the metadata against the length of the data, and the content

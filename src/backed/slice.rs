@@ -117,6 +117,10 @@ unsafe impl<T: NoUninit + CheckedBitPattern> ShmemBacked for [T] {
         src.len()
     }
 
+    fn plain_bytes(src: &Self) -> Option<(&[u8], usize)> {
+        Some((bytemuck::cast_slice(src), src.len()))
+    }
+
     fn check(data: &[u8], len: &usize) -> Result<(), CheckError> {
         fits::<T>(data, *len)?;
         if any_bit_pattern::<T>() {

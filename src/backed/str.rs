@@ -43,6 +43,10 @@ unsafe impl ShmemBacked for str {
         src.len()
     }
 
+    fn plain_bytes(src: &Self) -> Option<(&[u8], usize)> {
+        Some((src.as_bytes(), src.len()))
+    }
+
     fn check(data: &[u8], len: &usize) -> Result<(), CheckError> {
         fits::<u8>(data, *len)?;
         match str::from_utf8(&data[..*len]) {

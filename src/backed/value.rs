@@ -102,6 +102,10 @@ unsafe impl<T: NoUninit + CheckedBitPattern> ShmemBacked for Value<T> {
         Self::new(data, &src.0);
     }
 
+    fn plain_bytes(src: &Self) -> Option<(&[u8], ())> {
+        Some((bytemuck::bytes_of(&src.0), ()))
+    }
+
     fn check(data: &[u8], (): &()) -> Result<(), CheckError> {
         <[T]>::check(data, &1)
     }

@@ -120,6 +120,13 @@ impl Part {
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 
+    /// Has the system write the bytes; false if it can't. The part must be the only handle of a new block.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> bool {
+        let at = &self.hold.at;
+        let start = self.start.as_ptr() as usize - at.segment.data().as_ptr() as usize;
+        bytes.len() <= self.len && at.segment.write(at.segment.control_len() + start, bytes)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -81,8 +81,9 @@ mod word;
 
 pub(crate) use block::Part;
 pub(crate) use claims::Source;
-pub(crate) use owner::allocate;
-pub use owner::trim;
+pub(crate) use layout::PAGE;
+pub(crate) use owner::{allocate, allocate_copy};
+pub use owner::{prefault, trim};
 pub use recovery::{Swept, reclaim, sweep};
 pub use stats::{Stats, stats};
 pub(crate) use tickets::{Issued, Start};

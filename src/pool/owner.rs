@@ -37,9 +37,9 @@ const FIRST_DATA: usize = 16 << 20;
 const LARGEST_DATA: usize = 1 << 30;
 /// The longest value: more bytes than any machine has today.
 const LONGEST: usize = 1 << 42;
-/// Pages of a slab.
+/// The most pages that a slab has: the first of a class has one, each next one double.
 const SLAB: u32 = 8;
-/// Memory is reserved ahead up to a multiple of this many pages.
+/// Memory is reserved ahead, the more the more there is already, up to a multiple of at most this many pages.
 const CHUNK: usize = 64;
 /// Block headers are backed this many at a time.
 const HEADERS: u32 = 1024;
@@ -99,6 +99,14 @@ impl Own {
         }
     }
 
+    /// Touches a run, and what the control area has for it.
+    fn prefault(&self, run: &Run) {
+        let (at, layout) = (&self.at, &self.at.control.layout);
+        at.segment.prefault(self.bytes(run.range()));
+        at.segment.prefault(layout.row_bytes(at.slot));
+        at.segment.prefault(layout.block_bytes(0, headers_backed(at)));
+    }
+
     fn punch_holes(&mut self) {
         for hole in self.arena.holes() {
             self.punch(hole);
@@ -112,14 +120,25 @@ struct Pool {
     segments: Vec<Option<Own>>,
     /// Vacant blocks below a page that no thread has cached.
     spares: [Vec<Spare>; CLASSES.len()],
+    /// By class: how many pages its next slab has.
+    slab_pages: [u32; CLASSES.len()],
     budget: Budget,
     /// Bytes of the largest recent run; it fades with every run that is freed.
     largest: u64,
+    /// Bytes that are kept because they have been asked for in advance.
+    prefaulted: u64,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Pool { segments: Vec::new(), spares: [const { Vec::new() }; CLASSES.len()], budget: Budget::new(), largest: 0 }
+        Pool {
+            segments: Vec::new(),
+            spares: [const { Vec::new() }; CLASSES.len()],
+            slab_pages: [1; CLASSES.len()],
+            budget: Budget::new(),
+            largest: 0,
+            prefaulted: 0,
+        }
     }
 }
 
@@ -155,6 +174,29 @@ impl From<Error> for Short {
 ///
 /// `TooLarge`, `Alignment`, `NoSpace`, `Os`.
 pub(crate) fn allocate(len: usize, align: usize, zeroed: bool, fingerprint: u64, kind: Kind) -> Result<Part, Error> {
+    let (mut part, fresh) = allocate_any(len, align, fingerprint, kind)?;
+    if zeroed && !fresh {
+        // SAFETY: the block was allocated just now: this part is its only handle, whatever its kind, and the owner's
+        // data area is writable.
+        unsafe { part.bytes_mut() }.fill(0);
+    }
+    Ok(part)
+}
+
+/// [`allocate`], of a copy of `bytes`. What nobody has used before is written by the system: it clears no page that is
+/// written as a whole, and nothing is faulted in.
+pub(crate) fn allocate_copy(bytes: &[u8], align: usize, fingerprint: u64, kind: Kind) -> Result<Part, Error> {
+    let (mut part, fresh) = allocate_any(bytes.len(), align, fingerprint, kind)?;
+    if !(fresh && part.write(bytes)) {
+        // SAFETY: as in `allocate`.
+        unsafe { part.bytes_mut() }.copy_from_slice(bytes);
+    }
+    Ok(part)
+}
+
+/// A block for the first handle of a new value; true if its bytes are zero, and have not been used before.
+#[inline]
+fn allocate_any(len: usize, align: usize, fingerprint: u64, kind: Kind) -> Result<(Part, bool), Error> {
     if len > LONGEST {
         return Err(Error::TooLarge { requested: len, limit: LONGEST });
     }
@@ -175,13 +217,7 @@ pub(crate) fn allocate(len: usize, align: usize, zeroed: bool, fingerprint: u64,
         }
     };
     let fresh = vacant.place.fresh;
-    let mut part = block::allocate(vacant, len, fingerprint, kind)?;
-    if zeroed && !fresh {
-        // SAFETY: the block was allocated just now: this part is its only handle, whatever its kind, and the owner's
-        // data area is writable.
-        unsafe { part.bytes_mut() }.fill(0);
-    }
-    Ok(part)
+    Ok((block::allocate(vacant, len, fingerprint, kind)?, fresh))
 }
 
 /// Asks for a block, and looks for what the dead have before the pool grows, and before it gives up.
@@ -229,6 +265,34 @@ pub fn trim() {
     lock(POOL.get()).trim();
 }
 
+/// Has memory for values of `bytes` bytes in all ready in this process's pool: reserved, and touched, so that making them
+/// waits neither for a system call nor for a page fault. It is kept ready until [`trim`] is called, whatever
+/// [`Config::retain`] says.
+///
+/// Call it before the first frame, with the size of all values that exist at one time. A single value of more than 512 MiB
+/// finds no memory ready.
+///
+/// ```
+/// commonage::prefault(1 << 20)?;
+/// assert!(commonage::stats().warm >= 1 << 20);
+/// # Ok::<(), commonage::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::NoSpace`] when memory runs out, [`Error::Os`] if the system refuses a segment.
+pub fn prefault(bytes: usize) -> Result<(), Error> {
+    let prefaulted = lock(POOL.get()).prefault(bytes);
+    match prefaulted {
+        Err(Short::Failed(Error::NoSpace { .. })) => {
+            magazine::flush();
+            recovery::make_room();
+            lock(POOL.get()).prefault(bytes).map_err(Short::into_error)
+        }
+        done => done.map_err(Short::into_error),
+    }
+}
+
 /// Lets go of every segment, whatever stands in it: the pool begins anew.
 #[cfg(fuzzing)]
 pub(crate) fn forget() {
@@ -259,11 +323,13 @@ impl Pool {
 
     /// A slab of vacant blocks of `class`.
     fn cut_slab(&mut self, class: u8, grow: bool) -> Result<(), Short> {
-        let (index, run, fresh) = self.run(SLAB, grow)?;
         let size = CLASSES[usize::from(class)];
+        let pages = self.slab_pages[usize::from(class)];
+        let (index, run, fresh) = self.run(pages, grow)?;
+        self.slab_pages[usize::from(class)] = (2 * pages).min(SLAB);
         let Some(own) = &mut self.segments[index] else { unreachable!("run came from it") };
         let mut blocks = vec![run.number];
-        let wanted = SLAB as usize * PAGE / size;
+        let wanted = pages as usize * PAGE / size;
         while blocks.len() < wanted {
             let Some(number) = own.arena.number() else { break };
             if let Err(error) = back_header(&mut self.budget, &own.at, number) {
@@ -378,11 +444,15 @@ impl Pool {
         let Some(run) = own.arena.free(number) else { return };
         self.largest -= self.largest / 64;
         self.largest = self.largest.max(run.pages as u64 * PAGE as u64);
-        if self.warm() <= self.retain() {
-            return;
+        let excess = self.warm().saturating_sub(self.retain());
+        let Some(own) = self.segments[index].as_mut().filter(|_| excess > 0) else { return };
+        if own.arena.is_empty() && index > 0 && own.arena.warm() as u64 * PAGE as u64 <= excess {
+            return self.retire(index);
         }
-        let Some(own) = self.segments[index].as_mut() else { return };
-        if own.arena.is_empty() && index > 0 { self.retire(index) } else { own.punch(run.range()) }
+        // No more than is too much: what is left of the run stays warm.
+        let pages = usize::try_from(excess.div_ceil(PAGE as u64)).unwrap_or(usize::MAX);
+        let range = run.range();
+        own.punch(range.end.saturating_sub(pages).max(range.start)..range.end);
     }
 
     /// Bytes that have memory.
@@ -405,7 +475,33 @@ impl Pool {
 
     /// How many of them are kept.
     fn retain(&self) -> u64 {
-        RETAIN.max(2 * self.largest).min(self.budget.available() / 4)
+        let usual = || RETAIN.max(2 * self.largest).min(self.budget.available() / 4);
+        Config::current().retain.unwrap_or_else(usual).max(self.prefaulted)
+    }
+
+    /// See [`prefault`].
+    fn prefault(&mut self, bytes: usize) -> Result<(), Short> {
+        self.drain();
+        let mut runs = Vec::new();
+        let mut left = pages_for(bytes);
+        let mut result = Ok(());
+        while left > 0 && result.is_ok() {
+            // All of them at once: what is touched twice is missing elsewhere.
+            let pages = left.min(LARGEST_DATA / 2 / PAGE);
+            result = self.run(pages as u32, true).map(|(index, run, _)| runs.push((index, run)));
+            left -= pages;
+        }
+        for (index, run) in runs {
+            let Some(own) = &mut self.segments[index] else { continue };
+            if result.is_ok() {
+                own.prefault(&run);
+            }
+            own.arena.free(run.number);
+        }
+        if result.is_ok() {
+            self.prefaulted = self.prefaulted.max(bytes as u64);
+        }
+        result
     }
 
     /// A segment in which nothing is allocated goes: from this process now, from its peers when they look.
@@ -502,6 +598,8 @@ impl Pool {
 
     /// Gives back all that no value uses.
     fn trim(&mut self) {
+        self.prefaulted = 0;
+        self.slab_pages = [1; CLASSES.len()];
         self.drain();
         self.free_slabs();
         for index in 0..self.segments.len() {
@@ -560,7 +658,8 @@ pub(super) fn create(index: usize, data: usize) -> Result<Attachment, Error> {
 fn back(budget: &mut Budget, own: &mut Own, run: &Run, room: u64) -> Result<(), Error> {
     back_header(budget, &own.at, run.number)?;
     let bytes = |ranges: &[Range<usize>]| ranges.iter().map(|range| (range.len() * PAGE) as u64).sum::<u64>();
-    let mut ranges = own.arena.unbacked(run, CHUNK);
+    let chunk = (own.arena.backed() / 4).next_power_of_two().min(CHUNK);
+    let mut ranges = own.arena.unbacked(run, chunk);
     if bytes(&ranges) > room {
         ranges = own.arena.unbacked(run, 1);
     }

@@ -233,6 +233,25 @@ impl Segment {
         })
     }
 
+    /// Writes to the segment, from an offset from its start on, without touching the mapping; false if the backing can't, or
+    /// has not written all. Into memory that nobody has used that is faster than through the mapping: no page is faulted in
+    /// and zeroed first.
+    pub(crate) fn write(&self, offset: usize, bytes: &[u8]) -> bool {
+        let range = offset..offset.saturating_add(bytes.len());
+        self.bytes(&range).is_some_and(|range| self.object().write_at(range.start, bytes))
+    }
+
+    /// Touches memory that is reserved (offsets from the segment's start), so that its first use costs no page fault. What it
+    /// holds stays as it is. Only in a segment that this process has created: there the data area is writable.
+    pub(crate) fn prefault(&self, range: Range<usize>) {
+        if self.bytes(&range).is_some() && !self.guest {
+            // SAFETY: within the mapping, by the line above.
+            let start = unsafe { self.base.add(range.start) };
+            // SAFETY: mapped, and writable in the segment's creator.
+            unsafe { sys::prefault(start, range.len()) };
+        }
+    }
+
     /// Bytes that the backing's file system leaves; `u64::MAX` where it has no limit of its own.
     pub(crate) fn available(&self) -> u64 {
         match &self.mapping {

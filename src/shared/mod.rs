@@ -131,6 +131,19 @@ pub(crate) fn make<T: ShmemBacked + ?Sized>(
     Ok((part, metadata))
 }
 
+/// A new value: a copy of `src`.
+#[inline]
+pub(crate) fn copy<T: ShmemBacked + ?Sized>(kind: Kind, src: &T) -> Result<(Part, T::MetaData), Error> {
+    let len = T::required_memory_src(src);
+    if len >= pool::PAGE
+        && let Some((bytes, metadata)) = T::plain_bytes(src)
+        && bytes.len() == len
+    {
+        return Ok((pool::allocate_copy(bytes, T::ALIGNMENT, T::fingerprint(), kind)?, metadata));
+    }
+    make::<T>(kind, len, T::NEEDS_ZEROED, |data| T::new_from_src(data, src))
+}
+
 impl<T> Shared<T>
 where
     T: ShmemBacked + ?Sized,
@@ -168,8 +181,7 @@ where
     ///
     /// As [`new`](Self::new).
     pub fn copy_from(src: &T) -> Result<Self, Error> {
-        let len = T::required_memory_src(src);
-        let (part, metadata) = make::<T>(Kind::Shared, len, T::NEEDS_ZEROED, |data| T::new_from_src(data, src))?;
+        let (part, metadata) = copy(Kind::Shared, src)?;
         Ok(Self::from_parts(part, metadata))
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use crate::{
     Counts, Error, Kind, Refused, Shared, ShmemBacked, ShmemView, ShmemViewMut, Ticket,
     pool::Part,
-    shared::{debug, into_serialized, into_token, make, or_panic},
+    shared::{copy, debug, into_serialized, into_token, make, or_panic},
     wire::{self, Draft},
 };
 
@@ -107,8 +107,7 @@ where
     ///
     /// As [`new`](Self::new).
     pub fn copy_from(src: &T) -> Result<Self, Error> {
-        let len = T::required_memory_src(src);
-        let (part, metadata) = make::<T>(Kind::SharedMut, len, T::NEEDS_ZEROED, |data| T::new_from_src(data, src))?;
+        let (part, metadata) = copy(Kind::SharedMut, src)?;
         Ok(Self::from_parts(part, metadata))
     }
 

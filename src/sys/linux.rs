@@ -120,6 +120,19 @@ pub(crate) fn wake_all(word: &AtomicU32) {
     let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.cast_unsigned());
 }
 
+/// Puts memory under a mapping; false if this kernel can't (before 5.14).
+///
+/// # Safety
+///
+/// `start..start + len` is mapped.
+pub(crate) unsafe fn populate(start: NonNull<u8>, len: usize) -> bool {
+    let within = start.as_ptr() as usize % page_size();
+    // SAFETY: back to the start of the page, in the same mapping.
+    let page = unsafe { start.sub(within) };
+    // SAFETY: the advice changes nothing but what is resident.
+    unsafe { madvise(page.as_ptr().cast::<c_void>(), len + within, Advice::LinuxPopulateWrite) }.is_ok()
+}
+
 /// Takes away what was mapped.
 ///
 /// # Safety

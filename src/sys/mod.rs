@@ -16,7 +16,11 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-use std::io;
+use std::{
+    io,
+    ptr::NonNull,
+    sync::atomic::{AtomicU8, Ordering},
+};
 
 pub(crate) use self::per_process::PerProcess;
 
@@ -50,6 +54,27 @@ pub(crate) enum Refusal {
     Foreign(String),
     /// A call failed: which, and how.
     Failed(&'static str, io::Error),
+}
+
+/// Puts memory under a mapping, so that no later access waits for it. What it holds stays as it is.
+///
+/// # Safety
+///
+/// `start..start + len` is mapped and writable, and what others do to it meanwhile are atomic accesses, if any.
+pub(crate) unsafe fn prefault(start: NonNull<u8>, len: usize) {
+    // SAFETY: the caller's mapping.
+    if unsafe { platform::populate(start, len) } {
+        return;
+    }
+    // Page by page, by writing to each what it holds.
+    for offset in (0..len).step_by(page_size()) {
+        // SAFETY: within the caller's range.
+        let byte = unsafe { start.add(offset) };
+        // SAFETY: mapped and writable, by the caller; a byte is always aligned.
+        let byte = unsafe { AtomicU8::from_ptr(byte.as_ptr()) };
+        let now = byte.load(Ordering::Relaxed);
+        let _ = byte.compare_exchange(now, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
 }
 
 /// 64 bits that nobody can guess.

@@ -114,6 +114,15 @@ pub(crate) unsafe fn protect(start: NonNull<u8>, len: usize, writable: bool) -> 
 /// None needed; see Linux.
 pub(crate) unsafe fn exclude_from_core_dumps(_start: NonNull<u8>, _len: usize) {}
 
+/// False: there is no call for it.
+///
+/// # Safety
+///
+/// None needed; see Linux.
+pub(crate) unsafe fn populate(_start: NonNull<u8>, _len: usize) -> bool {
+    false
+}
+
 /// There is no memory without a name that another process could reach by a number.
 pub(crate) fn anonymous_works() -> bool {
     false
@@ -292,6 +301,11 @@ impl Object {
     /// Nothing: there are no holes.
     pub(crate) fn reserve(&self, _range: Range<u64>) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Not possible here: a mapping is the only way to the bytes.
+    pub(crate) fn write_at(&self, _offset: u64, _bytes: &[u8]) -> bool {
+        false
     }
 
     /// Not possible here.

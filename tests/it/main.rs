@@ -37,6 +37,8 @@ mod sweeping;
 #[cfg(target_os = "linux")]
 mod teardown;
 #[cfg(target_os = "linux")]
+mod warmth;
+#[cfg(target_os = "linux")]
 mod wills;
 #[cfg(target_os = "linux")]
 mod wills_as_files;

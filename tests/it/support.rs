@@ -21,6 +21,7 @@ pub(crate) const BACKING: &str = "COMMONAGE_TEST_BACKING";
 /// What else is in a child's [`Config`]: milliseconds, bytes, a directory.
 pub(crate) const LOST_AFTER: &str = "COMMONAGE_TEST_LOST_AFTER";
 pub(crate) const LIMIT: &str = "COMMONAGE_TEST_LIMIT";
+pub(crate) const RETAIN: &str = "COMMONAGE_TEST_RETAIN";
 pub(crate) const WILLS: &str = "COMMONAGE_TEST_WILLS";
 
 /// No child of a test lives longer.
@@ -50,6 +51,9 @@ fn install_backing() {
     }
     if let Some(limit) = number(LIMIT) {
         config = config.limit(limit);
+    }
+    if let Some(retain) = number(RETAIN) {
+        config = config.retain(retain);
     }
     if let Ok(wills) = env::var(WILLS) {
         config = config.wills_in(wills);

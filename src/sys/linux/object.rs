@@ -13,7 +13,7 @@ use rustix::{
         FallocateFlags, FileType, MemfdFlags, Mode, OFlags, SealFlags, Stat, fallocate, fcntl_add_seals,
         fcntl_get_seals, fstat, fstatvfs, ftruncate, memfd_create, open, readlink,
     },
-    io::{Errno, pread, retry_on_intr},
+    io::{Errno, pread, pwrite, retry_on_intr},
     mm::{MapFlags, ProtFlags, mmap},
     process::{Pid, geteuid, test_kill_process},
     shm,
@@ -152,6 +152,20 @@ impl Object {
             }
         }
         Ok(())
+    }
+
+    /// Writes to the object, which is as long; false if not all could be written. Pages that nobody has touched are written
+    /// without being zeroed or faulted in first.
+    pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> bool {
+        let Ok(fd) = self.0.get() else { return false };
+        let mut done = 0;
+        while done < bytes.len() {
+            match retry_on_intr(|| pwrite(fd, &bytes[done..], offset + done as u64)) {
+                Ok(0) | Err(_) => return false,
+                Ok(wrote) => done += wrote,
+            }
+        }
+        true
     }
 
     /// Maps the first `len` bytes through a second description, which is closed again: a mapping pins its description, in

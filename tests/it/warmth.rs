@@ -1,0 +1,122 @@
+//! Memory that is kept warm: how much of it, and what it is good for.
+
+use std::{fs, process};
+
+use commonage::{Error, Shared, SharedMut, SharedSlice, prefault, stats, trim};
+
+use crate::{
+    puppet::resident,
+    support::{LIMIT, RETAIN, child, on_both_backings, role},
+};
+
+const MIB: u64 = 1 << 20;
+
+fn filled(len: usize, salt: u8) -> SharedSlice<u8> {
+    let bytes: Vec<u8> = (0..len).map(|at| (at % 251) as u8 ^ salt).collect();
+    Shared::copy_from(&bytes[..]).unwrap()
+}
+
+/// Page faults of this process so far.
+fn faults() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    fields.split_ascii_whitespace().nth(7).unwrap().parse().unwrap()
+}
+
+#[test]
+fn after_a_peak_as_much_stays_warm_as_the_configuration_says() {
+    const TEST: &str = "warmth::after_a_peak_as_much_stays_warm_as_the_configuration_says";
+    const KEPT: u64 = 96 * MIB;
+    if role().is_none() {
+        for retain in [KEPT, 0] {
+            child(TEST, "peak").env(RETAIN, &retain.to_string()).run_to_success();
+        }
+        return;
+    }
+    let kept = if std::env::var(RETAIN).unwrap() == "0" { 0 } else { KEPT };
+    // Sizes that the limit is no multiple of.
+    for len in [10_000_000, 33_333_333, 700_000] {
+        let values: Vec<_> = (0..400_000_000 / len).map(|at| filled(len, at as u8)).collect();
+        assert!(stats().live > 390_000_000 && resident(process::id()) > 390_000_000);
+        drop(values);
+        let (warm, resident) = (stats().warm, resident(process::id()));
+        // What else is resident: the control areas.
+        assert!((kept * 95 / 100..=kept * 105 / 100 + MIB).contains(&warm), "{len}: {warm} bytes are warm");
+        assert!((kept * 95 / 100..=kept * 105 / 100 + 2 * MIB).contains(&resident), "{len}: {resident} are resident");
+    }
+    trim();
+    assert_eq!(stats().warm, 0);
+}
+
+#[test]
+fn what_was_prefaulted_is_used_without_a_page_fault() {
+    const TEST: &str = "warmth::what_was_prefaulted_is_used_without_a_page_fault";
+    on_both_backings(TEST, || {
+        prefault(24 << 20).unwrap();
+        assert!(stats().warm >= 24 * MIB, "{:?}", stats());
+        let source = vec![7_u8; 1 << 20];
+        let before = faults();
+        let mut values: Vec<SharedSlice<u8>> = Vec::with_capacity(20);
+        (0..20).for_each(|_| values.push(Shared::copy_from(&source[..]).unwrap()));
+        let after = faults();
+        // Of 5,120 pages; the rest is the heap's and the stack's.
+        assert!(after - before < 100, "{} page faults", after - before);
+        assert!(values.iter().all(|value| **value == source[..]));
+    });
+}
+
+#[test]
+fn what_was_prefaulted_is_kept_until_it_is_trimmed() {
+    const TEST: &str = "warmth::what_was_prefaulted_is_kept_until_it_is_trimmed";
+    if role().is_none() {
+        return drop(child(TEST, "body").env(RETAIN, &MIB.to_string()).run_to_success());
+    }
+    prefault(64 << 20).unwrap();
+    drop((0..6).map(|at| filled(10 << 20, at)).collect::<Vec<_>>());
+    let warm = stats().warm;
+    assert!((64 * MIB..=66 * MIB).contains(&warm), "{warm} bytes are warm");
+    trim();
+    assert_eq!(stats().warm, 0);
+    drop((0..6).map(|at| filled(10 << 20, at)).collect::<Vec<_>>());
+    let warm = stats().warm;
+    assert!(warm <= 2 * MIB, "{warm} bytes are warm");
+}
+
+#[test]
+fn prefaulting_more_than_there_may_be_is_an_error_and_takes_nothing() {
+    const TEST: &str = "warmth::prefaulting_more_than_there_may_be_is_an_error_and_takes_nothing";
+    if role().is_none() {
+        return drop(child(TEST, "body").env(LIMIT, &(8 * MIB).to_string()).run_to_success());
+    }
+    let refused = prefault(64 << 20);
+    assert!(matches!(refused, Err(Error::NoSpace { .. })), "{refused:?}");
+    let refused = prefault(usize::MAX);
+    assert!(matches!(refused, Err(Error::NoSpace { .. } | Error::TooLarge { .. })), "{refused:?}");
+    prefault(4 << 20).unwrap();
+    prefault(0).unwrap();
+    assert_eq!(filled(6 << 20, 1).len(), 6 << 20);
+}
+
+#[test]
+fn a_copy_into_memory_that_nobody_has_used_is_whole_and_so_is_one_into_used_memory() {
+    const TEST: &str = "warmth::a_copy_into_memory_that_nobody_has_used_is_whole_and_so_is_one_into_used_memory";
+    on_both_backings(TEST, || {
+        let sizes = [1, 127, 4095, 4096, 4097, 65_536, 300_001, 5_000_000];
+        for round in 0..3 {
+            for size in sizes {
+                let expected: Vec<u8> = (0..size).map(|at| (at % 251) as u8 ^ round).collect();
+                let value = filled(size, round);
+                assert!(*value == expected[..], "{size} bytes, round {round}");
+                drop(value);
+                // Zeros, whatever has been there.
+                let zeroed = SharedMut::<[u8]>::zeroed(size).unwrap();
+                assert!(zeroed.iter().all(|byte| *byte == 0), "{size} bytes, round {round}");
+            }
+            let text = "häufig ".repeat(10_000);
+            assert_eq!(*Shared::<str>::copy_from(&text).unwrap(), *text);
+            if round == 1 {
+                trim();
+            }
+        }
+    });
+}
