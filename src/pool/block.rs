@@ -209,7 +209,18 @@ impl Part {
         self.change_kind(Kind::SharedMut)
     }
 
+    /// Others that stand in the way may be dead: looks for them once.
     fn change_kind(&self, to: Kind) -> Result<(), Error> {
+        match self.try_change_kind(to) {
+            Err(Error::NotAlone(counts)) if counts.handles == 1 => {
+                recovery::sweep_for(&self.hold.at);
+                self.try_change_kind(to)
+            }
+            result => result,
+        }
+    }
+
+    fn try_change_kind(&self, to: Kind) -> Result<(), Error> {
         let at = &*self.hold.at;
         at.refuse_inherited()?;
         let _stripe = at.stripe(self.hold.block);

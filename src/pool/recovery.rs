@@ -145,6 +145,12 @@ pub(crate) fn sweep_own() {
     }
 }
 
+/// Before a change of kind is refused because others hold the block: they may be dead.
+pub(crate) fn sweep_for(at: &Arc<Attachment>) {
+    let _one_at_a_time = lock(SWEEPING.get());
+    sweep_segment(at, 1, &mut Swept::default());
+}
+
 /// At any call that sends, receives or allocates, with no lock held: once in a while it looks for the dead. The time.
 #[inline]
 pub(crate) fn look() -> u64 {

@@ -244,7 +244,8 @@ where
     }
 
     /// Makes the value writable, if this is the only handle on it anywhere and no ticket for it is on its way. Nothing is
-    /// copied. Tokens of the value that were sent before it changed hands can't be claimed again.
+    /// copied. Tokens of the value that were sent before it changed hands can't be claimed again. What dead processes have
+    /// held does not count where this process may sweep: in its own pool, and where the owner is dead.
     ///
     /// ```
     /// use commonage::SharedSlice;

@@ -194,7 +194,8 @@ where
     }
 
     /// Makes the value immutable, so that it can be held by many, if this is the only handle on its block anywhere and no
-    /// ticket for it is on its way. Nothing is copied.
+    /// ticket for it is on its way. Nothing is copied. What dead processes have held does not count where this
+    /// process may sweep: in its own pool, and where the owner is dead.
     ///
     /// ```
     /// use commonage::{SharedMut, SharedSlice};
