@@ -1,6 +1,6 @@
 //! What can go wrong: one variant per cause, each with its subject, what was expected and what was found.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, ops::Range, time::Duration};
 
 /// The number of a segment: 64 random bits, the same in every process that has it mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -289,7 +289,7 @@ pub enum Error {
     /// A change of kind needs this to be the only handle on the block anywhere.
     #[error("this is not the only handle on the block: {} here, {} holders, {} in flight", .0.handles, .0.holders, .0.in_flight)]
     NotAlone(Counts),
-    /// The handles are of different blocks, or the ranges don't lie side by side.
+    /// The range of a token does not lie within the block that it is for.
     #[error("the range {start}..{end} does not lie within a length of {length}")]
     Range {
         /// Where the range begins.
@@ -298,6 +298,56 @@ pub enum Error {
         end: usize,
         /// The length that it must lie within.
         length: usize,
+    },
+    /// The parts are of different blocks. A part that was on its way while a process exited may have arrived as a copy, and
+    /// then is a block of its own.
+    #[error(
+        "parts of different blocks can't be put together: one is of segment {segment}, block {block}, another of segment {other_segment}, block {other_block}"
+    )]
+    OtherBlock {
+        /// The segment of one of them.
+        segment: SegmentId,
+        /// Its block.
+        block: u32,
+        /// The segment of another.
+        other_segment: SegmentId,
+        /// Its block.
+        other_block: u32,
+    },
+    /// The parts are of one block, but don't lie side by side. Ranges are in elements, or rows, from the block's first.
+    #[error("the parts {first:?} and {second:?} don't lie side by side")]
+    Apart {
+        /// Where one part is.
+        first: Range<usize>,
+        /// Where the other is.
+        second: Range<usize>,
+    },
+    /// The parts are not all that there is of the block. Ranges are in elements, or rows, from the block's first.
+    #[error("these are not all parts: of {length} elements or rows {} are missing", Ranges(.missing))]
+    Missing {
+        /// What none of the parts has, in order.
+        missing: Vec<Range<usize>>,
+        /// The number of elements, or rows, in the block.
+        length: usize,
+    },
+    /// There are no parts to be put together.
+    #[error("no parts were given, so there is nothing to be put together")]
+    NoParts,
+    /// The array has no rows that lie in memory one after the other: it is not in C order, or has no axes.
+    #[error("an array of shape {shape:?} with strides {strides:?} is not in C order, so it can't be divided by rows")]
+    NoRows {
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Its strides, in elements.
+        strides: Vec<isize>,
+    },
+    /// The arrays have rows of different shapes.
+    #[error("rows of shape {first:?} and rows of shape {second:?} can't be put together")]
+    OtherRows {
+        /// The shape of a row of one of them.
+        first: Vec<usize>,
+        /// The shape of a row of another.
+        second: Vec<usize>,
     },
     /// The handle was inherited from the parent by `fork`: only the parent can send it or change its kind.
     #[error("this handle was inherited from process {process} by fork: a child can neither send it nor change it")]
@@ -321,13 +371,29 @@ pub enum Error {
     },
 }
 
+/// Ranges in a sentence.
+struct Ranges<'a>(&'a [Range<usize>]);
+
+impl fmt::Display for Ranges<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 8;
+        for (number, range) in self.0.iter().take(MOST).enumerate() {
+            write!(f, "{}{range:?}", if number == 0 { "" } else { ", " })?;
+        }
+        match self.0.len().checked_sub(MOST) {
+            Some(more @ 1..) => write!(f, " and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn os(operation: &'static str, source: impl Into<io::Error>) -> Self {
         Error::Os { operation, source: source.into() }
     }
 }
 
-/// A change of kind that could not be made: the handle as it was, and why.
+/// What could not be made of a handle: the handle as it was, and why. Of several handles, a pair or a `Vec` of all of them.
 ///
 /// ```
 /// use commonage::{Shared, SharedSlice};

@@ -98,6 +98,26 @@ pub(crate) fn standard_metadata<D: Dimension>(dim: &D) -> Layout {
     (shape, strides)
 }
 
+/// The metadata of an array in C order with this shape; `None` if there can't be such an array.
+pub(crate) fn standard_metadata_of_shape(shape: Vec<usize>) -> Option<Layout> {
+    count(&shape)?;
+    let strides = contiguous_strides(&shape, Order::C);
+    Some((shape, strides))
+}
+
+/// Whether the elements lie one after the other in C order. As to ndarray, strides that are never stepped along are all
+/// the same.
+pub(crate) fn is_standard((shape, strides): &Layout) -> bool {
+    let contiguous = contiguous_strides(shape, Order::C);
+    let mut axes = shape.iter().zip(strides.iter().zip(&contiguous));
+    shape.contains(&0) || axes.all(|(&len, (stride, contiguous))| len == 1 || stride == contiguous)
+}
+
+/// The number of bytes of an array of this shape; `usize::MAX` if that overflows.
+pub(crate) fn required_memory_of_shape<A>(shape: &[usize]) -> usize {
+    bytes_of::<A>(count(shape))
+}
+
 /// The number of bytes that a copy of `src` (an array or a view, in any order) needs.
 pub(crate) fn required_memory_of<A: NoUninit, D: Dimension>(src: &ArrayRef<A, D>) -> usize {
     bytes_of::<A>(Some(src.len()))

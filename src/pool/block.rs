@@ -103,8 +103,8 @@ impl Part {
     ///
     /// # Safety
     ///
-    /// Nobody, in any process, writes them while the slice lives: the block is not exclusive, or this is its only
-    /// handle and is borrowed.
+    /// Nobody, in any process, writes them while the slice lives: the block is not exclusive, or this part has its range
+    /// alone and is borrowed.
     pub(crate) unsafe fn bytes(&self) -> &[u8] {
         // SAFETY: mapped and readable by the invariant of `start`; not written, by the caller.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
@@ -131,6 +131,11 @@ impl Part {
         self.len
     }
 
+    /// Bytes of the whole block that its value, or all of its parts, use.
+    pub(crate) fn block_len(&self) -> usize {
+        self.hold.len()
+    }
+
     /// Offset of the range in its block, in bytes: what travels.
     pub(crate) fn offset(&self) -> usize {
         self.start.as_ptr() as usize - self.hold.data().as_ptr() as usize
@@ -146,6 +151,11 @@ impl Part {
         // SAFETY: within the range, by the line above.
         let start = unsafe { self.start.add(offset) };
         Part { hold: self.hold, start, len }
+    }
+
+    /// All of the block that this is a part of.
+    pub(crate) fn whole_block(self) -> Part {
+        Self::whole(self.hold)
     }
 
     pub(crate) fn fingerprint(&self) -> u64 {

@@ -33,6 +33,11 @@
 //! process knows of a block privately (how many [`Hold`](block::Hold)s) goes from 0 to 1 and from 1 to 0 under the stripe
 //! lock only: an `Arc` alone can't decide it, because its count reaches zero before the lock is taken.
 //!
+//! **Parts.** The block of a `SharedMut` can be cut into parts, each with a range of its own, and each a handle that is
+//! shared out, issued and claimed by itself ([`parts`]). The control area knows nothing of ranges: the word counts the
+//! processes that have any part, and the tickets of any part. That no two parts have a byte in common is because a range is
+//! handed on and never copied; that a part is all that is left of its block shows in the word, as for whole values.
+//!
 //! **Giving back.** A peer pushes the block on the owner's stack of returned blocks; the owner takes the stack with one
 //! swap when it next looks for memory. The owner itself turns the *allocated* bit of its private record, under the
 //! intent, and has the block at once. Whoever turns that bit has the block, so it is freed once, whatever stands in the
@@ -70,6 +75,7 @@ mod loom;
 mod magazine;
 mod orphans;
 mod owner;
+mod parts;
 mod peers;
 mod records;
 mod recovery;

@@ -8,9 +8,10 @@
 /// |---|---|---|---|
 /// | any | 0 | 0 | free, or about to be given back by whoever made it so |
 /// | 0 | n | m | a `Shared`'s: m processes hold it, n tickets are on their way |
-/// | 1 | 0 | 1 | a `SharedMut`'s, in one process |
-/// | 1 | 1 | 1 | a `SharedMut`'s, serialized and not yet dropped (the ticket is held) |
-/// | 1 | 1 | 0 | a `SharedMut`'s, on its way (the ticket is armed) |
+/// | 1 | n | m | a `SharedMut`'s, or its parts': m processes hold some, n tickets of some are on their way |
+///
+/// A `SharedMut` that has not been cut into parts is `1 | 0 | 1` in one process, `1 | 1 | 1` serialized and not yet dropped
+/// (the ticket is held), and `1 | 1 | 0` on its way (the ticket is armed).
 ///
 /// `version` goes up by one at every change, so that a swap from a word that was read is exact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

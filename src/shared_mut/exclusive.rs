@@ -15,7 +15,8 @@ use crate::{
 
 /// The handle without its type, and what has become of it.
 pub(super) struct Exclusive {
-    /// INVARIANT: of an exclusive block, and the only one that has its range; `None` once another takes its place.
+    /// INVARIANT: of an exclusive block, and the only one, in any process, that has any byte of its range; `None` once
+    /// another takes its place.
     part: Option<Part>,
     /// `LIVE` → `ISSUED` → `EMITTED`, never back. Relaxed: it orders nothing. Until the handle is dropped no receiver gets
     /// at the bytes, so a look that races with a serialization is as good as one before it; and a drop is alone.
@@ -48,6 +49,16 @@ impl Exclusive {
     pub(super) fn into_part(mut self) -> Part {
         match self.part.take() {
             Some(part) => part,
+            None => unreachable!("a handle without its part is not given out"),
+        }
+    }
+
+    /// Cuts the range at `at`: it keeps what is before, the part that is returned has the rest alone.
+    #[track_caller]
+    pub(super) fn split_off(&mut self, at: usize) -> Part {
+        self.assert_live();
+        match &mut self.part {
+            Some(part) => part.split_off(at),
             None => unreachable!("a handle without its part is not given out"),
         }
     }

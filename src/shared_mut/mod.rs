@@ -17,6 +17,9 @@ use crate::{
 #[cfg(feature = "ndarray")]
 mod arrays;
 mod exclusive;
+mod parts;
+#[cfg(feature = "ndarray")]
+mod rows;
 mod slices;
 
 use exclusive::Exclusive;
@@ -27,7 +30,7 @@ pub type SharedSliceMut<T> = SharedMut<[T]>;
 /// A writable string in shared memory.
 pub type SharedStrMut = SharedMut<str>;
 
-/// A writable value in shared memory: its memory has this handle and no other, in any process.
+/// A writable value in shared memory: its bytes have this handle and no other, in any process.
 ///
 /// ```
 /// use commonage::SharedMut;
@@ -61,6 +64,40 @@ pub type SharedStrMut = SharedMut<str>;
 ///
 /// What is emitted is one opaque token, as for [`Shared`](Shared#serialization), and with the same limits: no
 /// `#[serde(flatten)]`, no `#[serde(untagged)]`. Passes that only measure get a placeholder and mark nothing.
+///
+/// # Parts
+///
+/// Slices, and arrays in C order by their rows, can be cut into parts (`split_off`, `split_into`): disjoint ranges of one
+/// block, each a handle like any other, so that several processes write one value at the same time. `unsplit` and
+/// `unsplit_all` put parts together again, in any order, without a copy.
+///
+/// ```
+/// use commonage::SharedSliceMut;
+/// # use ipc_channel::ipc;
+///
+/// let parts = SharedSliceMut::<u64>::zeroed(1000)?.split_into(4);
+/// let (to_worker, jobs) = ipc::channel().unwrap();
+/// let (to_parent, results) = ipc::channel().unwrap();
+/// (0..).zip(parts).for_each(|(number, part)| to_worker.send((number, part)).unwrap());
+/// # for _ in 0..4 {
+///
+/// // In any process, in any order:
+/// let (number, mut part): (u64, SharedSliceMut<u64>) = jobs.recv().unwrap();
+/// part.fill(number);
+/// to_parent.send(part).unwrap();
+/// # }
+///
+/// let parts: Vec<SharedSliceMut<u64>> = (0..4).map(|_| results.recv().unwrap()).collect();
+/// let whole = SharedSliceMut::unsplit_all(parts)?.freeze()?;
+/// assert_eq!((whole[249], whole[250], whole[999]), (0, 1, 3));
+/// # Ok::<(), commonage::Error>(())
+/// ```
+///
+/// A part that is dropped, or goes with a process that dies, takes nothing with it but its range: the others stay as they
+/// are, the block lives as long as any of them, and [`Error::Missing`] says what is not there. Nobody gets that range again.
+/// All of the block is what it was made for: a value that came from a [slice](Shared::slice) of a `Shared` is a part of it.
+/// A part that is on its way while the owner of its memory exits, or while a sender exits that still has the handle which it
+/// has serialized, arrives as a copy, and so as a block of its own.
 ///
 /// # Threads
 ///
@@ -193,9 +230,9 @@ where
         self.hold.part().counts()
     }
 
-    /// Makes the value immutable, so that it can be held by many, if this is the only handle on its block anywhere and no
-    /// ticket for it is on its way. Nothing is copied. What dead processes have held does not count where this
-    /// process may sweep: in its own pool, and where the owner is dead.
+    /// Makes the value immutable, so that it can be held by many, if this is the only handle on its block anywhere, so that
+    /// there are no other [parts](Self#parts) of it, and no ticket for it is on its way. Nothing is copied. What dead
+    /// processes have held does not count where this process may sweep: in its own pool, and where the owner is dead.
     ///
     /// ```
     /// use commonage::{SharedMut, SharedSlice};

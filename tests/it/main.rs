@@ -24,9 +24,12 @@ mod liveness;
 mod lost;
 #[cfg(target_os = "linux")]
 mod orphans;
+mod parts;
 mod processes;
 #[cfg(target_os = "linux")]
 mod puppet;
+#[cfg(feature = "ndarray")]
+mod rows;
 #[cfg(target_os = "linux")]
 mod scene;
 mod sharify;
