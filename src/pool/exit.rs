@@ -7,6 +7,10 @@
 //!
 //! Named segments are their own wills: they keep their names while messages are in them.
 //!
+//! A copy is of the whole block, and further messages of the same block are links to it: whoever claims one reads the range
+//! that its token names. The block of a `SharedMut` may have other parts, which are written meanwhile; so a message of one
+//! is a link only if it was on its way, as it is now, before the first copy was made.
+//!
 //! The data is copied to a file under a temporary name; then the ticket is swapped to *moved*, and whoever loses that
 //! deletes its copy; then the file comes into view; then the word counts one message less. In view before the swap, the
 //! message could be claimed twice.
@@ -112,10 +116,14 @@ extern "C" fn exit() {
 fn move_messages(at: &Arc<Attachment>) {
     let owned = at.owned.is_some();
     let owner_stays = !owned && at.control.state() == State::Active && !at.is_orphaned();
-    // The last copy, for further messages of the same value.
+    let tickets = 0..at.control.tickets_backed();
+    let look = |ticket| TicketWord(at.ticket(ticket).load(Ordering::SeqCst));
+    // Of a ticket that does not change from here on the range is nobody's to write.
+    let before: Vec<TicketWord> = tickets.clone().map(look).collect();
+    // The last copy, for further messages of the same block.
     let mut last: Option<((u32, u64), Draft)> = None;
-    for ticket in 0..at.control.tickets_backed() {
-        let word = TicketWord(at.ticket(ticket).load(Ordering::SeqCst));
+    for (ticket, before) in tickets.zip(before) {
+        let word = look(ticket);
         let own = word.issuer() == at.slot;
         let goes = match word.state() {
             Some(TicketState::Armed) => owned || own && !owner_stays,
@@ -123,19 +131,28 @@ fn move_messages(at: &Arc<Attachment>) {
             _ => false,
         };
         if goes {
-            move_message(at, ticket, word, &mut last);
+            move_message(at, ticket, word, word == before, &mut last);
         }
     }
 }
 
-/// Moves one message. Where there is no room, it stays, and is gone with this process.
-fn move_message(at: &Arc<Attachment>, ticket: u32, word: TicketWord, last: &mut Option<((u32, u64), Draft)>) {
+/// Moves one message. Where there is no room, it stays, and is gone with this process. `settled`: it was on its way before
+/// `last` was copied.
+fn move_message(
+    at: &Arc<Attachment>,
+    ticket: u32,
+    word: TicketWord,
+    settled: bool,
+    last: &mut Option<((u32, u64), Draft)>,
+) {
     let (block, serial) = at.ticket_for(ticket);
     if block >= at.control.blocks_backed() || at.serial(block).load(Ordering::SeqCst) != serial {
         return;
     }
     let name = WillName { segment: at.id(), ticket, epoch: word.epoch() };
-    let linked = last.as_ref().filter(|(of, _)| *of == (block, serial)).and_then(|(_, draft)| draft.link(name).ok());
+    let settled = settled || !Word(at.word(block).load(Ordering::SeqCst)).exclusive();
+    let same = last.as_ref().filter(|(of, _)| settled && *of == (block, serial));
+    let linked = same.and_then(|(_, draft)| draft.link(name).ok());
     let Some(mut draft) = linked.or_else(|| copy(at, block, serial, name)) else { return };
     reached(Step::WillCopied);
     let released = {
