@@ -25,6 +25,8 @@ mod lost;
 #[cfg(target_os = "linux")]
 mod orphans;
 mod parts;
+#[cfg(target_os = "linux")]
+mod parts_of_peers;
 mod processes;
 #[cfg(target_os = "linux")]
 mod puppet;

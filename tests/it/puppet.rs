@@ -179,6 +179,31 @@ fn done(items: &mut Vec<Item>, words: &mut SplitWhitespace<'_>) -> Result<String
             }
             _ => panic!("not a `Shared`"),
         },
+        // fill N BYTE
+        "fill" => match &mut items[next::<usize>(words)] {
+            Item::Mut(value) => {
+                value.fill(next(words));
+                Ok(String::new())
+            }
+            _ => panic!("not a `SharedMut`"),
+        },
+        // split N AT: the number of the part from there on
+        "split" => match &mut items[next::<usize>(words)] {
+            Item::Mut(value) => {
+                let part = value.split_off(next(words));
+                keep(items, Item::Mut(part))
+            }
+            _ => panic!("not a `SharedMut`"),
+        },
+        // join N M: the number of the two in one
+        "join" => {
+            let mut take = || match std::mem::replace(&mut items[next::<usize>(words)], Item::Gone) {
+                Item::Mut(value) => value,
+                _ => panic!("not a `SharedMut`"),
+            };
+            let whole = take().unsplit(take())?;
+            keep(items, Item::Mut(whole))
+        }
         // see N: its length, and what all its bytes are
         "see" => Ok(match &items[next::<usize>(words)] {
             Item::Shared(value) => seen(value),
