@@ -2,6 +2,7 @@
 
 #[cfg(feature = "ndarray")]
 mod arrays;
+mod build;
 mod clone;
 mod make;
 mod serialize;
@@ -20,6 +21,7 @@ fn payload(size: usize) -> Vec<u64> {
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     make::bench(&mut criterion);
+    build::bench(&mut criterion);
     clone::bench(&mut criterion);
     serialize::bench(&mut criterion);
     view::bench(&mut criterion);

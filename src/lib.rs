@@ -6,6 +6,7 @@
 //! |---|---|
 //! | a value that many read | [`Shared`], [`SharedSlice`], [`SharedStr`] |
 //! | a value that one writes | [`SharedMut`], [`SharedSliceMut`], [`SharedStrMut`] |
+//! | to build a value where it stays | [`Shared::from_fn`], [`SharedMut::unzeroed`], [`SharedUninit`], [`SharedMut::resize`] |
 //! | arrays, with the feature `ndarray` | `SharedArray`, `SharedArrayMut` |
 //! | a single plain value | [`Value`] |
 //! | a message that can be forwarded, kept, taken back | [`Ticket`] |
@@ -66,5 +67,5 @@ pub use config::{Backing, Config};
 pub use error::{Counts, Error, Kind, Refused, SegmentId, TokenFault};
 pub use pool::{Stats, Swept, prefault, reclaim, stats, sweep, trim};
 pub use shared::{Shared, SharedSlice, SharedStr};
-pub use shared_mut::{SharedMut, SharedSliceMut, SharedStrMut};
+pub use shared_mut::{SharedMut, SharedSliceMut, SharedStrMut, SharedUninit};
 pub use ticket::Ticket;

@@ -94,9 +94,10 @@ pub use value::Value;
 pub use self::ndarray::{SharedArray, SharedArrayMut};
 #[cfg(feature = "ndarray")]
 pub(crate) use self::ndarray::{
-    is_standard, narrow_axis, required_memory_of, required_memory_of_shape, standard_metadata,
-    standard_metadata_of_shape, write_array,
+    is_standard, narrow_axis, required_memory_for, required_memory_of, required_memory_of_shape, room_for_array,
+    standard_metadata, standard_metadata_of_shape, write_array,
 };
+pub(crate) use self::slice::{room_for, write_elements};
 
 /// A type whose values can live in shared memory, wrapped in a [`Shared`](crate::Shared) or a
 /// [`SharedMut`](crate::SharedMut). See the [module documentation](self) for how to implement it.

@@ -123,6 +123,27 @@ pub(crate) fn required_memory_of<A: NoUninit, D: Dimension>(src: &ArrayRef<A, D>
     bytes_of::<A>(Some(src.len()))
 }
 
+/// The number of bytes that an array of shape `dim` needs.
+pub(crate) fn required_memory_for<A: NoUninit, D: Dimension>(dim: &D) -> usize {
+    bytes_of::<A>(count(dim.as_array_view()))
+}
+
+/// The room for an array that [`standard_metadata`] describes, at the beginning of `data`, to be written to as
+/// [`room_for`] says.
+///
+/// Panics if `data` is too short or not aligned.
+#[track_caller]
+pub(crate) fn room_for_array<'a, A: NoUninit, D: Dimension>(
+    data: &'a mut [u8],
+    layout: &Layout,
+) -> ArrayViewMut<'a, MaybeUninit<A>, D> {
+    let room = room_for(data, count(&layout.0).unwrap_or(usize::MAX));
+    match ArrayViewMut::from_shape(dimensions::<D>(layout).0, room) {
+        Ok(view) => view,
+        Err(error) => unreachable!("there is room for as many elements as the shape has: {error}"),
+    }
+}
+
 /// Copies `src` to the beginning of `data`, which is aligned for `A`, and returns the metadata of the copy. Contiguous
 /// arrays keep their order, C or Fortran; everything else is copied in logical order to C order.
 ///
@@ -298,7 +319,7 @@ where
     const NEEDS_ZEROED: bool = false;
 
     fn required_memory_arg((_, dim): &Self::NewArg) -> usize {
-        bytes_of::<A>(count(dim.as_array_view()))
+        required_memory_for::<A, D>(dim)
     }
 
     fn required_memory_src(src: &Self) -> usize {

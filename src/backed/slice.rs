@@ -59,7 +59,7 @@ pub(super) fn start_of_mut<T>(data: &mut [u8]) -> *mut T {
 ///
 /// Panics if `data` is too short or not aligned.
 #[track_caller]
-pub(super) fn room_for<T: NoUninit>(data: &mut [u8], len: usize) -> &mut [MaybeUninit<T>] {
+pub(crate) fn room_for<T: NoUninit>(data: &mut [u8], len: usize) -> &mut [MaybeUninit<T>] {
     if let Err(error) = fits::<T>(data, len) {
         error.refuse::<[T]>()
     }
@@ -72,7 +72,7 @@ pub(super) fn room_for<T: NoUninit>(data: &mut [u8], len: usize) -> &mut [MaybeU
 ///
 /// Panics if `data` is too short.
 #[track_caller]
-pub(super) fn write_elements<T: NoUninit>(data: &mut [u8], src: &[T]) {
+pub(crate) fn write_elements<T: NoUninit>(data: &mut [u8], src: &[T]) {
     let src: &[u8] = bytemuck::cast_slice(src);
     assert!(src.len() <= data.len(), "{} bytes do not fit into {} bytes", src.len(), data.len());
     data[..src.len()].copy_from_slice(src);

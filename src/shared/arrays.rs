@@ -3,9 +3,9 @@
 use std::ops::RangeBounds;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
-use ndarray::{Array, ArrayRef, ArrayView, Axis, Dimension};
+use ndarray::{Array, ArrayRef, ArrayView, Axis, Dimension, IntoDimension};
 
-use super::{Shared, make, or_panic, slices::resolve};
+use super::{Shared, made_by_index, make, or_panic, slices::resolve};
 use crate::{
     Error, Kind,
     backed::{narrow_axis, required_memory_of, write_array},
@@ -35,6 +35,25 @@ where
     pub fn copy_from_view(view: &ArrayRef<A, D>) -> Result<Self, Error> {
         let fill = |data: &mut [u8]| write_array(data, view);
         let (part, metadata) = make::<Array<A, D>>(Kind::Shared, required_memory_of(view), false, fill)?;
+        Ok(Self::from_parts(part, metadata))
+    }
+
+    /// The array, in C order, whose elements `f` makes of their indices. Each is written where it stays. If `f` panics, the
+    /// memory is given back.
+    ///
+    /// ```
+    /// use commonage::SharedArray;
+    /// use ndarray::{Ix2, array};
+    /// let table: SharedArray<usize, Ix2> = SharedArray::from_shape_fn((2, 3), |(row, column)| 10 * row + column)?;
+    /// assert_eq!(table.as_view(), array![[0, 1, 2], [10, 11, 12]]);
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::new`].
+    pub fn from_shape_fn(shape: impl IntoDimension<Dim = D>, f: impl FnMut(D::Pattern) -> A) -> Result<Self, Error> {
+        let (part, metadata) = made_by_index(Kind::Shared, &shape.into_dimension(), f)?;
         Ok(Self::from_parts(part, metadata))
     }
 

@@ -15,8 +15,12 @@ use crate::{
 
 #[cfg(feature = "ndarray")]
 mod arrays;
+mod building;
 mod slices;
 
+#[cfg(feature = "ndarray")]
+pub(crate) use building::made_by_index;
+pub(crate) use building::{made_by, made_of};
 pub(crate) use slices::looks_like;
 
 /// A slice in shared memory.

@@ -11,7 +11,8 @@ use std::{
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::Shared;
+use super::{Shared, made_by, made_of};
+use crate::{Error, Kind};
 
 /// Makes `$wrapper` look like the `$target` that it holds: dereferenced, borrowed, compared, ordered and hashed like it, and
 /// compared with it and with what std keeps it in (`$owned`).
@@ -121,6 +122,48 @@ impl fmt::Display for Shared<str> {
 }
 
 impl<E: NoUninit + CheckedBitPattern> Shared<[E]> {
+    /// The slice of `len` elements whose elements `f` makes of their indices, in order. Each is written where it stays: no
+    /// zeros before, no copy after. If `f` panics, the memory is given back.
+    ///
+    /// ```
+    /// use commonage::SharedSlice;
+    /// let squares = SharedSlice::from_fn(1000, |index| (index * index) as u64)?;
+    /// assert_eq!(squares[30], 900);
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_fn(len: usize, f: impl FnMut(usize) -> E) -> Result<Self, Error> {
+        let (part, len) = made_by(Kind::Shared, len, f)?;
+        Ok(Self::from_parts(part, len))
+    }
+
+    /// The slice of what an iterator gives that knows how much that is. Each element is written where it stays. (Of an
+    /// iterator that does not know, collect a `Vec` first.)
+    ///
+    /// One that is wrong about its length gives a slice of the elements that came, and of no more than it had promised.
+    /// If it panics, the memory is given back.
+    ///
+    /// ```
+    /// use commonage::SharedSlice;
+    /// let lengths = SharedSlice::from_exact_iter(["one", "three", "five"].iter().map(|word| word.len()))?;
+    /// assert_eq!(lengths, [3, 5, 4]);
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_exact_iter<I>(elements: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item = E, IntoIter: ExactSizeIterator>,
+    {
+        let (part, len) = made_of(Kind::Shared, elements.into_iter())?;
+        Ok(Self::from_parts(part, len))
+    }
+
     /// A handle on the elements `range`. Nothing is copied, and the part keeps the whole block alive.
     ///
     /// ```

@@ -5,9 +5,9 @@ use ndarray::{Array, ArrayRef, ArrayView, Dimension, IntoDimension};
 
 use super::SharedMut;
 use crate::{
-    Error, Kind, ShmemBacked,
-    backed::{required_memory_of, standard_metadata, write_array},
-    shared::{make, or_panic},
+    Error, Kind,
+    backed::{required_memory_for, required_memory_of, standard_metadata, write_array},
+    shared::{made_by_index, make, or_panic},
 };
 
 impl<A, D> SharedMut<Array<A, D>>
@@ -45,10 +45,29 @@ where
     where
         A: Zeroable,
     {
-        let arg = (A::zeroed(), shape.into_dimension());
-        let bytes = Array::required_memory_arg(&arg);
+        let dim = shape.into_dimension();
+        let bytes = required_memory_for::<A, D>(&dim);
         // Zeros are valid elements: that is `Zeroable`.
-        let (part, metadata) = make::<Array<A, D>>(Kind::SharedMut, bytes, true, |_| standard_metadata(&arg.1))?;
+        let (part, metadata) = make::<Array<A, D>>(Kind::SharedMut, bytes, true, |_| standard_metadata(&dim))?;
+        Ok(Self::from_parts(part, metadata))
+    }
+
+    /// The array, in C order, whose elements `f` makes of their indices. Each is written where it stays. If `f` panics, the
+    /// memory is given back.
+    ///
+    /// ```
+    /// use commonage::SharedArrayMut;
+    /// use ndarray::{Ix2, array};
+    /// let table: SharedArrayMut<usize, Ix2> = SharedArrayMut::from_shape_fn((2, 3), |(row, column)| 10 * row + column)?;
+    /// assert_eq!(table.as_view(), array![[0, 1, 2], [10, 11, 12]]);
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_shape_fn(shape: impl IntoDimension<Dim = D>, f: impl FnMut(D::Pattern) -> A) -> Result<Self, Error> {
+        let (part, metadata) = made_by_index(Kind::SharedMut, &shape.into_dimension(), f)?;
         Ok(Self::from_parts(part, metadata))
     }
 }

@@ -18,11 +18,14 @@ use crate::{
 mod arrays;
 mod exclusive;
 mod parts;
+mod resize;
 #[cfg(feature = "ndarray")]
 mod rows;
 mod slices;
+mod uninit;
 
 use exclusive::Exclusive;
+pub use uninit::SharedUninit;
 
 /// A writable slice in shared memory.
 pub type SharedSliceMut<T> = SharedMut<[T]>;

@@ -14,7 +14,7 @@ use bytemuck::{CheckedBitPattern, NoUninit, Zeroable};
 use super::SharedMut;
 use crate::{
     Error, Kind, Shared, ShmemBacked,
-    shared::{looks_like, make},
+    shared::{looks_like, made_by, made_of, make},
 };
 
 looks_like!([E: NoUninit + CheckedBitPattern] SharedMut<[E]>, [E], Vec<E>);
@@ -80,6 +80,50 @@ impl<'a, E: NoUninit + CheckedBitPattern> IntoIterator for &'a mut SharedMut<[E]
 impl fmt::Display for SharedMut<str> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+impl<E: NoUninit + CheckedBitPattern> SharedMut<[E]> {
+    /// The slice of `len` elements whose elements `f` makes of their indices, in order. Each is written where it stays: no
+    /// zeros before, no copy after. If `f` panics, the memory is given back.
+    ///
+    /// ```
+    /// use commonage::SharedSliceMut;
+    /// let squares = SharedSliceMut::from_fn(1000, |index| (index * index) as u64)?;
+    /// assert_eq!(squares[30], 900);
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_fn(len: usize, f: impl FnMut(usize) -> E) -> Result<Self, Error> {
+        let (part, len) = made_by(Kind::SharedMut, len, f)?;
+        Ok(Self::from_parts(part, len))
+    }
+
+    /// The slice of what an iterator gives that knows how much that is. Each element is written where it stays. (Of an
+    /// iterator that does not know, collect a `Vec` first.)
+    ///
+    /// One that is wrong about its length gives a slice of the elements that came, and of no more than it had promised.
+    /// If it panics, the memory is given back.
+    ///
+    /// ```
+    /// use commonage::SharedSliceMut;
+    /// let lengths = SharedSliceMut::from_exact_iter(["one", "three", "five"].iter().map(|word| word.len()))?;
+    /// assert_eq!(lengths, [3, 5, 4]);
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn from_exact_iter<I>(elements: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item = E, IntoIter: ExactSizeIterator>,
+    {
+        let (part, len) = made_of(Kind::SharedMut, elements.into_iter())?;
+        Ok(Self::from_parts(part, len))
     }
 }
 

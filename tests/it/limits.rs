@@ -73,15 +73,8 @@ fn more_small_values_than_a_segment_has_blocks_live_together() {
 #[cfg(target_os = "linux")]
 #[test]
 fn dropped_memory_goes_back_to_the_system() {
-    fn resident() -> u64 {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-        };
-        field("RssShmem:")
-    }
     on_both_backings("limits::dropped_memory_goes_back_to_the_system", || {
+        let resident = crate::support::touched;
         let source = vec![1; 64 << 20];
         let values: Vec<SharedSlice<u8>> = (0..6).map(|_| Shared::copy_from(&source[..]).unwrap()).collect();
         assert!(resident() >= (6 * 64) << 20);

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "ndarray")]
 mod arrays;
+mod building;
 mod claims;
 #[cfg(target_os = "linux")]
 mod dumps;

@@ -231,6 +231,14 @@ fn kill(pid: u32) {
     let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
 }
 
+/// Bytes of shared memory that this process has touched and that are still there.
+#[cfg(target_os = "linux")]
+pub(crate) fn touched() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("this process's status");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssShmem:")).expect("shared memory is counted");
+    line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).expect("a number") * 1024
+}
+
 #[cfg(target_os = "linux")]
 const ALONE: &str = "COMMONAGE_TEST_ALONE";
 
