@@ -5,7 +5,7 @@
 //! | `[T]` | `(T, usize)`: initial value, length | the length | `&[T]`, `&mut [T]` |
 //! | `str` | `str` | the length in bytes | `&str`, `&mut str` |
 //! | [`Value<T>`] | `T` | none | `&T`, `&mut T` |
-//! | `ndarray::Array<A, D>` (feature `ndarray`) | `(A, D)`: initial value, shape | shape and strides | `ArrayView`, `ArrayViewMut` |
+//! | `ndarray::Array<A, D>` (feature `ndarray`) | `(A, D)`: initial value, shape | shape and strides (`ArrayLayout`) | `ArrayView`, `ArrayViewMut` |
 //!
 //! Elements are what bytemuck calls [`NoUninit`](bytemuck::NoUninit) and [`CheckedBitPattern`](bytemuck::CheckedBitPattern):
 //! numbers, `bool`, `char`, arrays of numbers, and types that derive the two. Neither allows a reference or a pointer, which
@@ -75,7 +75,7 @@
 // The traits are unsafe to implement: the wrappers rely on what `new` and `check` promise.
 #![allow(unsafe_code)]
 
-use std::{any::type_name, fmt, hash::Hasher};
+use std::{any::type_name, fmt, hash::Hasher, mem::needs_drop};
 
 use serde::{Serialize, de::DeserializeOwned};
 use siphasher::sip::SipHasher13;
@@ -91,11 +91,10 @@ mod value;
 pub use value::Value;
 
 #[cfg(feature = "ndarray")]
-pub use self::ndarray::{SharedArray, SharedArrayMut};
+pub use self::ndarray::{ArrayLayout, SharedArray, SharedArrayMut};
 #[cfg(feature = "ndarray")]
 pub(crate) use self::ndarray::{
-    is_standard, narrow_axis, required_memory_for, required_memory_of, required_memory_of_shape, room_for_array,
-    standard_metadata, standard_metadata_of_shape, write_array,
+    narrow_axis, plain_array, required_memory_for, required_memory_of, room_for_array, standard_metadata, write_array,
 };
 pub(crate) use self::slice::{room_for, write_elements};
 
@@ -184,6 +183,13 @@ pub unsafe trait ShmemBacked {
     fn check(data: &[u8], metadata: &Self::MetaData) -> Result<(), CheckError> {
         let _ = (data, metadata);
         Ok(())
+    }
+
+    /// Whether the clones of a handle share its metadata, by one more `Arc`, because a copy of them would cost more than
+    /// that. By default, if they own anything that has to be dropped.
+    fn shares_metadata(metadata: &Self::MetaData) -> bool {
+        let _ = metadata;
+        needs_drop::<Self::MetaData>()
     }
 
     /// A number that is different for different types and the same for one type in all programs that share it: a token

@@ -15,6 +15,11 @@ use super::{
 };
 use crate::{Shared, SharedMut};
 
+mod layout;
+
+pub use layout::ArrayLayout;
+use layout::{Order, count};
+
 /// An immutable [`ndarray::Array`] in shared memory.
 ///
 /// ```
@@ -42,80 +47,13 @@ pub type SharedArray<A, D> = Shared<Array<A, D>>;
 /// ```
 pub type SharedArrayMut<A, D> = SharedMut<Array<A, D>>;
 
-/// Shape, and strides counted in elements. The data begin with the element that has the lowest address; that is the one
-/// with index 0 along every axis whose stride is not negative, and the last index along the others.
-type Layout = (Vec<usize>, Vec<isize>);
-
-/// The order of the axes in memory.
-#[derive(Clone, Copy)]
-enum Order {
-    /// The last axis varies fastest.
-    C,
-    /// The first axis varies fastest.
-    F,
-}
-
-/// The number of elements of an array of this shape. Like ndarray, this refuses shapes whose non-zero lengths have a
-/// product above `isize::MAX`, even if another length is zero.
-fn count<'a>(shape: impl IntoIterator<Item = &'a usize>) -> Option<usize> {
-    let (mut product, mut empty) = (1usize, false);
-    for &len in shape {
-        if len == 0 {
-            empty = true;
-        } else {
-            product = product.checked_mul(len).filter(|&product| isize::try_from(product).is_ok())?;
-        }
-    }
-    Some(if empty { 0 } else { product })
-}
-
-/// The strides of a contiguous array of a shape that [`count`] accepts; like ndarray's, all zero if it has no elements.
-fn contiguous_strides(shape: &[usize], order: Order) -> Vec<isize> {
-    let mut strides = vec![0; shape.len()];
-    if shape.contains(&0) {
-        return strides;
-    }
-    let mut step = 1;
-    let mut set = |axis: usize| {
-        strides[axis] = step;
-        step *= shape[axis] as isize;
-    };
-    match order {
-        Order::C => (0..shape.len()).rev().for_each(&mut set),
-        Order::F => (0..shape.len()).for_each(&mut set),
-    }
-    strides
-}
-
 fn bytes_of<A>(count: Option<usize>) -> usize {
     count.map_or(usize::MAX, |count| count.saturating_mul(size_of::<A>()))
 }
 
 /// The metadata of an array in C order with shape `dim`, as [`ShmemBacked::new`] makes it.
-pub(crate) fn standard_metadata<D: Dimension>(dim: &D) -> Layout {
-    let shape = dim.as_array_view().to_vec();
-    let strides = contiguous_strides(&shape, Order::C);
-    (shape, strides)
-}
-
-/// The metadata of an array in C order with this shape; `None` if there can't be such an array.
-pub(crate) fn standard_metadata_of_shape(shape: Vec<usize>) -> Option<Layout> {
-    count(&shape)?;
-    let strides = contiguous_strides(&shape, Order::C);
-    Some((shape, strides))
-}
-
-/// Whether the elements lie one after the other in C order. As to ndarray, strides that are never stepped along are all
-/// the same.
-pub(crate) fn is_standard((shape, strides): &Layout) -> bool {
-    let contiguous = contiguous_strides(shape, Order::C);
-    let mut axes = shape.iter().zip(strides.iter().zip(&contiguous));
-    shape.contains(&0) || axes.all(|(&len, (stride, contiguous))| len == 1 || stride == contiguous)
-}
-
-/// The number of bytes of an array of this shape; `usize::MAX` if that overflows.
-pub(crate) fn required_memory_of_shape<A>(shape: &[usize]) -> usize {
-    bytes_of::<A>(count(shape))
+pub(crate) fn standard_metadata<D: Dimension>(dim: &D) -> ArrayLayout<D> {
+    ArrayLayout::contiguous(dim.clone(), Order::C)
 }
 
 /// The number of bytes that a copy of `src` (an array or a view, in any order) needs.
@@ -135,10 +73,10 @@ pub(crate) fn required_memory_for<A: NoUninit, D: Dimension>(dim: &D) -> usize {
 #[track_caller]
 pub(crate) fn room_for_array<'a, A: NoUninit, D: Dimension>(
     data: &'a mut [u8],
-    layout: &Layout,
+    layout: &ArrayLayout<D>,
 ) -> ArrayViewMut<'a, MaybeUninit<A>, D> {
-    let room = room_for(data, count(&layout.0).unwrap_or(usize::MAX));
-    match ArrayViewMut::from_shape(dimensions::<D>(layout).0, room) {
+    let room = room_for(data, count(layout.shape()).unwrap_or(usize::MAX));
+    match ArrayViewMut::from_shape(layout.dim().clone(), room) {
         Ok(view) => view,
         Err(error) => unreachable!("there is room for as many elements as the shape has: {error}"),
     }
@@ -149,155 +87,81 @@ pub(crate) fn room_for_array<'a, A: NoUninit, D: Dimension>(
 ///
 /// Panics if `data` is too short or not aligned.
 #[track_caller]
-pub(crate) fn write_array<A: NoUninit, D: Dimension>(data: &mut [u8], src: &ArrayRef<A, D>) -> Layout {
-    let order = if let Some(elements) = src.as_slice() {
+pub(crate) fn write_array<A: NoUninit, D: Dimension>(data: &mut [u8], src: &ArrayRef<A, D>) -> ArrayLayout<D> {
+    if let Some((elements, layout)) = contiguous(src) {
         write_elements(data, elements);
-        Order::C
-    } else if let Some(elements) = src.t().to_slice() {
-        write_elements(data, elements);
-        Order::F
-    } else {
-        let room: &mut [MaybeUninit<A>] = room_for(data, src.len());
-        match ArrayViewMut::from_shape(src.raw_dim(), room) {
-            Ok(to) => src.assign_to(to),
-            Err(error) => unreachable!("there is room for as many elements as the shape has: {error}"),
-        }
-        Order::C
-    };
-    (src.shape().to_vec(), contiguous_strides(src.shape(), order))
+        return layout;
+    }
+    let room: &mut [MaybeUninit<A>] = room_for(data, src.len());
+    match ArrayViewMut::from_shape(src.raw_dim(), room) {
+        Ok(to) => src.assign_to(to),
+        Err(error) => unreachable!("there is room for as many elements as the shape has: {error}"),
+    }
+    ArrayLayout::contiguous(src.raw_dim(), Order::C)
 }
 
-/// Cuts the array with metadata `layout` down to the indices `range` along `axis`. Returns where the data of the part
-/// begin, as an offset in bytes, how many bytes they are, and its metadata. The bytes of a part in the middle of a fast
-/// axis hold elements of other parts too: parts of different ranges may overlap, their elements don't.
-///
-/// `None` if there is no such axis or the range is not within its length. `layout` must have passed `check`.
-pub(crate) fn narrow_axis<A>(
-    (shape, strides): &Layout,
+/// What [`write_array`] copies byte by byte, and the metadata that it returns.
+pub(crate) fn plain_array<A: NoUninit, D: Dimension>(src: &ArrayRef<A, D>) -> Option<(&[u8], ArrayLayout<D>)> {
+    contiguous(src).map(|(elements, layout)| (bytemuck::cast_slice(elements), layout))
+}
+
+/// The elements in the order of a copy, C or Fortran, if they lie so, and the copy's metadata.
+fn contiguous<A, D: Dimension>(src: &ArrayRef<A, D>) -> Option<(&[A], ArrayLayout<D>)> {
+    let (elements, order) = match src.as_slice() {
+        Some(elements) => (elements, Order::C),
+        None => (src.t().to_slice()?, Order::F),
+    };
+    Some((elements, ArrayLayout::contiguous(src.raw_dim(), order)))
+}
+
+/// Cuts the array with metadata `layout` down to the indices `range` along `axis`, as [`ArrayLayout::narrow`] says, but
+/// in bytes.
+pub(crate) fn narrow_axis<A, D: Dimension>(
+    layout: &ArrayLayout<D>,
     axis: usize,
     range: Range<usize>,
-) -> Option<(usize, usize, Layout)> {
-    let length = *shape.get(axis)?;
-    if range.start > range.end || range.end > length {
-        return None;
-    }
-    let mut part = (shape.clone(), strides.clone());
-    part.0[axis] = range.len();
-    if part.0.contains(&0) {
-        part.1.fill(0);
-        return Some((0, 0, part));
-    }
-    // The elements that are left out below the part: those after it, if the axis runs backwards in memory.
-    let below = if strides[axis] < 0 { length - range.end } else { range.start };
-    let offset = below * strides[axis].unsigned_abs();
-    let span: usize = part.0.iter().zip(&part.1).map(|(len, stride)| (len - 1) * stride.unsigned_abs()).sum();
-    Some((offset * size_of::<A>(), (span + 1) * size_of::<A>(), part))
+) -> Option<(usize, usize, ArrayLayout<D>)> {
+    let (start, span, part) = layout.narrow(axis, range)?;
+    Some((start * size_of::<A>(), span * size_of::<A>(), part))
 }
 
-/// How many elements, from the lowest address to the highest, an array with this layout spans, if the layout is one that
-/// a `D` with elements `A` can have: the invariants of ndarray's `ArrayBase`, and no two indices lead to one element.
-///
-/// The last is decided as ndarray does it: in the order of their strides, each axis must step over everything that the
-/// axes before it reach. All layouts that ndarray's own slicing, reversing and permuting make are of that kind.
-fn span<A, D: Dimension>((shape, strides): &Layout) -> Result<usize, CheckError> {
-    let fault = |what: &str| {
-        CheckError::metadata(format!("the shape {} with the strides {} {what}", Brief(shape), Brief(strides)))
-    };
-    if shape.len() != strides.len() {
-        return Err(fault("has not one stride for each axis"));
-    }
-    if let Some(ndim) = D::NDIM.filter(|&ndim| ndim != shape.len()) {
-        return Err(fault(&format!("has not {ndim} axes")));
-    }
-    let count = count(shape).ok_or_else(|| fault("has more elements than can be addressed"))?;
-
-    // Offsets have to stay within `isize` both in elements and in bytes, also for axes that are never walked along.
-    let too_far = || fault("reaches further than can be addressed");
-    let limit = isize::MAX as usize / size_of::<A>().max(1);
-    let mut reach = 0usize;
-    for (&len, stride) in shape.iter().zip(strides) {
-        let stride = Some(stride.unsigned_abs()).filter(|&stride| stride <= limit).ok_or_else(too_far)?;
-        reach = stride
-            .checked_mul(len.saturating_sub(1))
-            .and_then(|along| reach.checked_add(along))
-            .filter(|&reach| reach <= limit)
-            .ok_or_else(too_far)?;
-    }
-    if count == 0 {
-        return Ok(0);
-    }
-    if strides[..] != contiguous_strides(shape, Order::C) && overlaps(shape, strides) {
-        return Err(fault("leads from two indices to one element"));
-    }
-    Ok(reach + 1)
-}
-
-/// Whether an axis steps onto what the axes with smaller strides reach. No length is 0, and all reaches together are
-/// within `isize`.
-fn overlaps(shape: &[usize], strides: &[isize]) -> bool {
-    let mut axes: Vec<(usize, usize)> = shape
-        .iter()
-        .zip(strides)
-        .map(|(&len, stride)| (stride.unsigned_abs(), len))
-        .filter(|&(_, len)| len > 1)
-        .collect();
-    axes.sort_unstable();
-    let mut reach = 0;
-    axes.into_iter().any(|(stride, len)| {
-        let onto = stride <= reach;
-        reach += stride * (len - 1);
-        onto
-    })
-}
-
-/// The numbers of a shape, or the first of them: metadata off the wire may be long.
-struct Brief<'a, N>(&'a [N]);
-
-impl<N: std::fmt::Debug> std::fmt::Display for Brief<'_, N> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const MOST: usize = 8;
-        match self.0.get(..MOST) {
-            Some(first) if self.0.len() > MOST => write!(f, "{first:?} and {} more", self.0.len() - MOST),
-            _ => write!(f, "{:?}", self.0),
-        }
-    }
-}
-
-/// Shape and strides as ndarray wants them to make a view: strides without sign (ndarray inverts axes afterwards, which
-/// moves its pointer to the other end), and whether any had one.
+/// Shape and strides as ndarray wants them to make a view of what is not plain: strides without sign (ndarray inverts
+/// axes afterwards, which moves its pointer to the other end), and the axes to invert.
 ///
 /// A layout without elements gets ndarray's own strides for it, all 0: its pointer leads nowhere and must not be moved.
-#[inline]
-fn dimensions<D: Dimension>((shape, strides): &Layout) -> (StrideShape<D>, bool) {
-    let mut dim = D::zeros(shape.len());
-    let mut steps = dim.clone(); // cheaper than `zeros` again if the number of axes is dynamic
-    let (mut inverted, mut empty) = (false, false);
-    for (axis, (&len, &stride)) in shape.iter().zip(strides).enumerate() {
-        dim[axis] = len;
-        steps[axis] = stride.unsigned_abs();
-        inverted |= stride < 0;
-        empty |= len == 0;
+#[cold]
+fn turned<D: Dimension>(layout: &ArrayLayout<D>) -> (StrideShape<D>, Vec<Axis>) {
+    if layout.shape().contains(&0) {
+        return (layout.dim().clone().into(), Vec::new());
     }
-    if empty { (dim.into(), false) } else { (dim.strides(steps), inverted) }
+    let mut steps = D::zeros(layout.shape().len());
+    let mut inverted = Vec::new();
+    for (axis, &stride) in layout.strides().iter().enumerate() {
+        steps[axis] = stride.unsigned_abs();
+        if stride < 0 {
+            inverted.push(Axis(axis));
+        }
+    }
+    (layout.dim().clone().strides(steps), inverted)
 }
 
 /// The view of the elements in `data`, which may be of type `A` or of another with the same size and alignment.
 ///
 /// # Safety
 ///
-/// `data` must begin with `span(layout)` aligned, valid `A`s, and that must not be an error.
+/// `data` must begin with `layout.span(size_of::<A>())` aligned, valid `A`s, and that must not be an error.
 #[inline]
-unsafe fn view_of<'a, A, D: Dimension>(data: &'a [u8], layout: &Layout) -> ArrayView<'a, A, D> {
-    let (dim, inverted) = dimensions::<D>(layout);
-    // SAFETY: the caller says that the elements which the layout spans are within `data` and valid, from its beginning,
-    // where all strides are counted from as they have no sign here; `data` is borrowed for as long as the view; `span`
-    // has checked ndarray's conditions on the numbers. Without elements the strides are 0 and the pointer is aligned.
-    let mut view = unsafe { ArrayView::from_shape_ptr(dim, start_of(data)) };
-    if inverted {
-        for axis in (0..layout.1.len()).filter(|&axis| layout.1[axis] < 0) {
-            view.invert_axis(Axis(axis));
-        }
+unsafe fn view_of<'a, A, D: Dimension>(data: &'a [u8], layout: &ArrayLayout<D>) -> ArrayView<'a, A, D> {
+    if let Some((shape, strides)) = layout.plain() {
+        // SAFETY: the caller says that the elements which the layout spans are within `data` and valid, from its
+        // beginning, where all strides are counted from as none is negative; `data` is borrowed for as long as the view;
+        // `span` has checked ndarray's conditions on the numbers.
+        return unsafe { ArrayView::from_shape_ptr(shape.clone().strides(strides.clone()), start_of(data)) };
     }
+    let (dim, inverted) = turned(layout);
+    // SAFETY: as above; the strides have no sign here. Without elements they are 0, and the pointer is aligned.
+    let mut view = unsafe { ArrayView::from_shape_ptr(dim, start_of(data)) };
+    inverted.into_iter().for_each(|axis| view.invert_axis(axis));
     view
 }
 
@@ -313,7 +177,7 @@ where
     /// The value of every element, and the shape.
     type NewArg = (A, D);
     /// Shape, and strides counted in elements. The data begin with the element that has the lowest address.
-    type MetaData = (Vec<usize>, Vec<isize>);
+    type MetaData = ArrayLayout<D>;
 
     const ALIGNMENT: usize = alignment_of::<A>();
     const NEEDS_ZEROED: bool = false;
@@ -349,14 +213,18 @@ where
         write_array(data, src)
     }
 
+    fn plain_bytes(src: &Self) -> Option<(&[u8], Self::MetaData)> {
+        plain_array(src)
+    }
+
     fn check(data: &[u8], layout: &Self::MetaData) -> Result<(), CheckError> {
-        fits::<A>(data, span::<A, D>(layout)?)?;
+        fits::<A>(data, layout.span(size_of::<A>())?)?;
         if any_bit_pattern::<A>() {
             return Ok(());
         }
         // One zero-sized element is as good as all, of which there may be any number.
         if size_of::<A>() == 0 {
-            return <[A]>::check(data, &layout.0.iter().copied().product::<usize>().min(1));
+            return <[A]>::check(data, &layout.shape().iter().copied().product::<usize>().min(1));
         }
         // SAFETY: `Bits` has the size and alignment of `A`, so `fits` says that as many as the layout spans are within
         // `data` and aligned; any bytes are `Bits`.
@@ -366,6 +234,10 @@ where
             None => bits.iter().all(A::is_valid_bit_pattern),
         };
         if valid { Ok(()) } else { Err(CheckError::content("an element has an invalid bit pattern")) }
+    }
+
+    fn shares_metadata(layout: &Self::MetaData) -> bool {
+        !layout.is_small()
     }
 
     fn fingerprint() -> u64 {
@@ -420,15 +292,15 @@ where
 
     #[inline]
     unsafe fn view_mut_unchecked(data: &'a mut [u8], layout: &'a mut <Self as ShmemBacked>::MetaData) -> Self::View {
-        let (dim, inverted) = dimensions::<D>(layout);
-        // SAFETY: as in `view_of`; `data` is borrowed exclusively, no two indices lead to one element, and `A: NoUninit`
-        // can write no uninitialized byte into it.
-        let mut view = unsafe { ArrayViewMut::from_shape_ptr(dim, start_of_mut(data)) };
-        if inverted {
-            for axis in (0..layout.1.len()).filter(|&axis| layout.1[axis] < 0) {
-                view.invert_axis(Axis(axis));
-            }
+        if let Some((shape, strides)) = layout.plain() {
+            // SAFETY: as in `view_of`; `data` is borrowed exclusively, no two indices lead to one element, and
+            // `A: NoUninit` can write no uninitialized byte into it.
+            return unsafe { ArrayViewMut::from_shape_ptr(shape.clone().strides(strides.clone()), start_of_mut(data)) };
         }
+        let (dim, inverted) = turned(layout);
+        // SAFETY: as above.
+        let mut view = unsafe { ArrayViewMut::from_shape_ptr(dim, start_of_mut(data)) };
+        inverted.into_iter().for_each(|axis| view.invert_axis(axis));
         view
     }
 }
@@ -450,11 +322,22 @@ mod tests {
         array
     }
 
+    /// A layout as it travels.
+    type Raw = (Vec<usize>, Vec<isize>);
+
+    fn raw<D: Dimension>(layout: &ArrayLayout<D>) -> Raw {
+        (layout.shape().to_vec(), layout.strides().to_vec())
+    }
+
+    fn laid_out<D: Dimension>(shape: impl Into<Vec<usize>>, strides: impl Into<Vec<isize>>) -> ArrayLayout<D> {
+        ArrayLayout::try_from((shape.into(), strides.into())).unwrap()
+    }
+
     /// Copies `src`, compares all four views with it, and returns the strides of the copy.
     fn round_trip<D: Dimension>(src: &ArrayRef<u32, D>) -> Vec<isize> {
         let mut buffer = Buffer::dirty(required_memory_of(src));
         let mut layout = write_array(buffer.bytes_mut(), src);
-        assert_eq!(layout.0, src.shape());
+        assert_eq!(layout.shape(), src.shape());
         assert_travels::<Array<u32, D>>(&layout);
         assert_eq!(Array::<u32, D>::check(buffer.bytes(), &layout), Ok(()));
         assert_eq!(Array::<u32, D>::view(buffer.bytes(), &layout), src);
@@ -462,7 +345,8 @@ mod tests {
         // SAFETY: made by `write_array`, as `new_from_src` makes it.
         let view = unsafe { Array::<u32, D>::view_unchecked(buffer.bytes(), &layout) };
         assert_eq!(view, src);
-        assert_eq!(view.strides(), layout.1);
+        assert_eq!(view.strides(), layout.strides());
+        assert_eq!(layout, ArrayLayout::of(&view));
         // SAFETY: likewise.
         let mut view = unsafe { Array::<u32, D>::view_mut_unchecked(buffer.bytes_mut(), &mut layout) };
         view += 1;
@@ -471,7 +355,7 @@ mod tests {
         elements.sort_unstable();
         expected.sort_unstable();
         assert_eq!(elements, expected);
-        layout.1
+        layout.strides().to_vec()
     }
 
     #[test]
@@ -515,7 +399,7 @@ mod tests {
         assert_eq!(round_trip(&counting(IxDyn(&[1; 12]))), [1; 12]);
 
         let (buffer, layout) = made_from::<Array2<f64>>(&(1.0, Ix2(7, 0)));
-        assert_eq!(layout, (vec![7, 0], vec![0, 0]));
+        assert_eq!(raw(&layout), (vec![7, 0], vec![0, 0]));
         assert_eq!(Array2::<f64>::view(buffer.bytes(), &layout).dim(), (7, 0));
         let (buffer, layout) = made_from::<Array0<f64>>(&(1.5, Ix0()));
         assert_eq!(Array0::<f64>::view(buffer.bytes(), &layout).into_scalar(), &1.5);
@@ -526,7 +410,7 @@ mod tests {
     #[test]
     fn made_from_a_value_and_a_shape() {
         let (buffer, layout) = made_from::<Array3<u16>>(&(7, Ix3(2, 3, 4)));
-        assert_eq!(layout, (vec![2, 3, 4], vec![12, 4, 1]));
+        assert_eq!(raw(&layout), (vec![2, 3, 4], vec![12, 4, 1]));
         assert_eq!(layout, standard_metadata(&Ix3(2, 3, 4)));
         assert_eq!(Array3::<u16>::view(buffer.bytes(), &layout), Array3::from_elem((2, 3, 4), 7));
         let (buffer, layout) = made_from::<Array<bool, IxDyn>>(&(true, IxDyn(&[3, 2])));
@@ -542,10 +426,10 @@ mod tests {
         view.swap_axes(0, 1);
         view.invert_axis(Axis(2));
         view[[1, 2, 3]] = 5.0;
-        let layout = (Vec::from(view.shape()), Vec::from(view.strides()));
-        assert_eq!(layout, (vec![20, 10, 30], vec![30, 600, -1]));
+        let layout = ArrayLayout::of(&view);
+        assert_eq!(raw(&layout), (vec![20, 10, 30], vec![30, 600, -1]));
         let view = Array::<f64, IxDyn>::view(buffer.bytes(), &layout);
-        assert_eq!((view.shape(), view.strides()), (&layout.0[..], &layout.1[..]));
+        assert_eq!((view.shape(), view.strides()), (layout.shape(), layout.strides()));
         assert_eq!(view[[1, 2, 3]], 5.0);
         assert_eq!(bytemuck::cast_slice::<u8, f64>(buffer.bytes())[2 * 600 + 30 + (29 - 3)], 5.0);
     }
@@ -566,7 +450,7 @@ mod tests {
     #[track_caller]
     fn refused<D: Dimension>(shape: &[usize], strides: &[isize], what: &str) {
         let buffer = Buffer::dirty(64);
-        let layout = (shape.to_vec(), strides.to_vec());
+        let layout: ArrayLayout<D> = laid_out(shape, strides);
         let error = Array::<u64, D>::check(buffer.bytes(), &layout).unwrap_err();
         assert!(error.to_string().contains(what), "{error}");
         assert!(panic_of(|| Array::<u64, D>::view(buffer.bytes(), &layout)).contains(what));
@@ -577,12 +461,20 @@ mod tests {
         assert!(matches!(error.into_error::<Array<u64, D>>(), crate::Error::Metadata { .. }));
     }
 
+    /// Not even a layout.
+    #[track_caller]
+    fn senseless<D: Dimension>(shape: &[usize], strides: &[isize], what: &str) {
+        let error = ArrayLayout::<D>::try_from((shape.to_vec(), strides.to_vec())).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(postcard::from_bytes::<ArrayLayout<D>>(&postcard::to_stdvec(&(shape, strides)).unwrap()).is_err());
+    }
+
     #[test]
     fn hostile_metadata_are_refused() {
-        refused::<Ix2>(&[2, 4], &[1], "not one stride for each axis");
-        refused::<Ix2>(&[8], &[1], "has not 2 axes");
-        refused::<IxDyn>(&[8], &[], "not one stride for each axis");
-        refused::<Ix0>(&[1], &[1], "has not 0 axes");
+        senseless::<Ix2>(&[2, 4], &[1], "not one stride for each axis");
+        senseless::<Ix2>(&[8], &[1], "has not 2 axes");
+        senseless::<IxDyn>(&[8], &[], "not one stride for each axis");
+        senseless::<Ix0>(&[1], &[1], "has not 0 axes");
         refused::<Ix1>(&[9], &[1], "do not fit");
         refused::<Ix1>(&[5], &[2], "do not fit");
         refused::<Ix1>(&[5], &[-2], "do not fit");
@@ -605,19 +497,19 @@ mod tests {
 
         // An axis of length 1 steps nowhere.
         let buffer = Buffer::dirty(64);
-        assert_eq!(Array2::<u64>::check(buffer.bytes(), &(vec![1, 8], vec![0, 1])), Ok(()));
-        assert_eq!(Array2::<u64>::check(buffer.bytes(), &(vec![1, 8], vec![-1000, 1])), Ok(()));
-        assert_eq!(Array2::<u64>::view(buffer.bytes(), &(vec![1, 8], vec![-1000, 1])).len(), 8);
+        assert_eq!(Array2::<u64>::check(buffer.bytes(), &laid_out([1, 8], [0, 1])), Ok(()));
+        assert_eq!(Array2::<u64>::check(buffer.bytes(), &laid_out([1, 8], [-1000, 1])), Ok(()));
+        assert_eq!(Array2::<u64>::view(buffer.bytes(), &laid_out([1, 8], [-1000, 1])).len(), 8);
         // Zero-sized elements need no bytes, but the numbers have to stay within bounds all the same.
-        assert!(Array1::<()>::check(&[], &(vec![usize::MAX], vec![1])).is_err());
-        assert!(Array1::<()>::check(&[], &(vec![2], vec![isize::MIN])).is_err());
-        assert_eq!(Array1::<()>::check(&[], &(vec![isize::MAX as usize], vec![1])), Ok(()));
+        assert!(Array1::<()>::check(&[], &laid_out([usize::MAX], [1])).is_err());
+        assert!(Array1::<()>::check(&[], &laid_out([2], [isize::MIN])).is_err());
+        assert_eq!(Array1::<()>::check(&[], &laid_out([isize::MAX as usize], [1])), Ok(()));
     }
 
     #[test]
     fn misaligned_data_are_refused() {
         let buffer = Buffer::dirty(64);
-        let layout = (vec![2], vec![1]);
+        let layout = laid_out([2], [1]);
         assert!(Array1::<u64>::check(&buffer.bytes()[4..], &layout).is_err());
         assert!(panic_of(|| Array1::<u64>::view(&buffer.bytes()[4..], &layout)).contains("not aligned to 8 bytes"));
         assert_eq!(Array1::<u64>::check(&buffer.bytes()[8..], &layout), Ok(()));
@@ -635,8 +527,8 @@ mod tests {
         assert!(matches!(error.into_error::<Array2<bool>>(), crate::Error::Content { .. }));
         assert!(panic_of(|| Array2::<bool>::view(buffer.bytes(), &layout)).contains("invalid bit pattern"));
         // The columns 0 and 1, then the columns 1 and 2.
-        assert_eq!(Array2::<bool>::check(buffer.bytes(), &(vec![3, 2], vec![4, 1])), Ok(()));
-        assert!(Array2::<bool>::check(&buffer.bytes()[1..], &(vec![3, 2], vec![4, 1])).is_err());
+        assert_eq!(Array2::<bool>::check(buffer.bytes(), &laid_out([3, 2], [4, 1])), Ok(()));
+        assert!(Array2::<bool>::check(&buffer.bytes()[1..], &laid_out([3, 2], [4, 1])).is_err());
         // Recycled bytes are no elements until they are written.
         let (buffer, layout) = copy_of(&Array2::from_elem((3, 4), 'x').slice(s![..;-1, ..;2]).to_owned());
         assert!(Array2::<char>::view(buffer.bytes(), &layout).iter().all(|&element| element == 'x'));
@@ -646,21 +538,21 @@ mod tests {
     fn parts_along_an_axis() {
         let array = counting(Ix2(4, 6));
         let (buffer, layout) = copy_of(&array);
-        let (start, len, part) = narrow_axis::<u32>(&layout, 0, 1..3).unwrap();
-        assert_eq!((start, len, part), (24, 48, (vec![2, 6], vec![6, 1])));
-        let (start, len, part) = narrow_axis::<u32>(&layout, 1, 2..5).unwrap();
+        let (start, len, part) = narrow_axis::<u32, _>(&layout, 0, 1..3).unwrap();
+        assert_eq!((start, len, raw(&part)), (24, 48, (vec![2, 6], vec![6, 1])));
+        let (start, len, part) = narrow_axis::<u32, _>(&layout, 1, 2..5).unwrap();
         assert_eq!((start, len), (8, 84));
         assert_eq!(Array2::<u32>::view(&buffer.bytes()[start..start + len], &part), array.slice(s![.., 2..5]));
-        assert_eq!(narrow_axis::<u32>(&layout, 1, 6..6), Some((0, 0, (vec![4, 0], vec![0, 0]))));
-        assert_eq!(narrow_axis::<u32>(&layout, 1, 0..7), None);
-        assert_eq!(narrow_axis::<u32>(&layout, 2, 0..1), None);
+        assert_eq!(narrow_axis::<u32, _>(&layout, 1, 6..6), Some((0, 0, laid_out([4, 0], [0, 0]))));
+        assert_eq!(narrow_axis::<u32, _>(&layout, 1, 0..7), None);
+        assert_eq!(narrow_axis::<u32, _>(&layout, 2, 0..1), None);
         #[allow(clippy::reversed_empty_ranges)]
         let reversed = 3..2;
-        assert_eq!(narrow_axis::<u32>(&layout, 1, reversed), None);
+        assert_eq!(narrow_axis::<u32, _>(&layout, 1, reversed), None);
     }
 
     /// Any numbers, but mostly small ones that can mean something, and mostly a stride for each axis.
-    fn any_layout() -> impl Strategy<Value = Layout> {
+    fn any_layout() -> impl Strategy<Value = Raw> {
         let length = || prop_oneof![12 => 0usize..5, 1 => any::<usize>(), 1 => Just(isize::MAX as usize)];
         let stride = || prop_oneof![12 => -12isize..13, 1 => any::<isize>(), 1 => Just(isize::MIN)];
         prop_oneof![
@@ -670,29 +562,28 @@ mod tests {
     }
 
     /// If `check` accepts: every index leads to another element within the data, and to the one that the strides say.
-    fn accepted_is_sound<D: Dimension>(elements: usize, layout: &Layout) -> Result<bool, TestCaseError> {
+    fn accepted_is_sound<D: Dimension>(elements: usize, raw: &Raw) -> Result<bool, TestCaseError> {
         let mut buffer = Buffer::of(&(0..elements as u32).collect::<Vec<_>>());
-        if Array::<u32, D>::check(buffer.bytes(), layout).is_err() {
+        let Ok(mut layout) = ArrayLayout::<D>::try_from(raw.clone()) else { return Ok(false) };
+        if Array::<u32, D>::check(buffer.bytes(), &layout).is_err() {
             return Ok(false);
         }
-        let view = Array::<u32, D>::view(buffer.bytes(), layout);
-        prop_assert_eq!(view.shape(), &layout.0[..]);
-        let lowest: isize = layout
+        let view = Array::<u32, D>::view(buffer.bytes(), &layout);
+        prop_assert_eq!(view.shape(), &raw.0[..]);
+        let lowest: isize = raw
             .0
             .iter()
-            .zip(&layout.1)
+            .zip(&raw.1)
             .map(|(&len, &stride)| if stride < 0 { stride * (len as isize - 1) } else { 0 })
             .sum();
         let mut seen = HashSet::new();
         for (index, &element) in view.clone().into_dyn().indexed_iter() {
-            let offset: isize =
-                index.as_array_view().iter().zip(&layout.1).map(|(&i, stride)| i as isize * stride).sum();
+            let offset: isize = index.as_array_view().iter().zip(&raw.1).map(|(&i, stride)| i as isize * stride).sum();
             prop_assert_eq!(element as isize, offset - lowest);
             prop_assert!(seen.insert(element));
         }
-        prop_assert_eq!(seen.len(), layout.0.iter().product::<usize>());
+        prop_assert_eq!(seen.len(), raw.0.iter().product::<usize>());
 
-        let mut layout = layout.clone();
         let mut view = Array::<u32, D>::view_mut(buffer.bytes_mut(), &mut layout);
         view += 1000;
         let data: &[u32] = bytemuck::cast_slice(buffer.bytes());
@@ -739,6 +630,7 @@ mod tests {
         #[test]
         fn check_of_content_never_panics(bytes in vec(0u8..3, 0..40), layout in any_layout()) {
             let buffer = Buffer::of(&bytes);
+            let Ok(layout) = ArrayLayout::<IxDyn>::try_from(layout) else { return Ok(()) };
             if Array::<bool, IxDyn>::check(buffer.bytes(), &layout).is_ok() {
                 let view = Array::<bool, IxDyn>::view(buffer.bytes(), &layout);
                 let bits = Array::<u8, IxDyn>::view(buffer.bytes(), &layout);
@@ -769,7 +661,7 @@ mod tests {
             let view = array.slice(&slices[..]).permuted_axes(order);
             round_trip(&view);
 
-            let layout = (view.shape().to_vec(), view.strides().to_vec());
+            let layout = ArrayLayout::of(&view);
             let first = view.iter().min().copied().unwrap_or(0) as usize;
             let buffer = Buffer::of(&array.iter().copied().skip(first).collect::<Vec<_>>());
             prop_assert_eq!(Array::<u32, IxDyn>::view(buffer.bytes(), &layout), view.view());
@@ -777,7 +669,7 @@ mod tests {
             for axis in 0..view.ndim() {
                 let len = view.len_of(Axis(axis));
                 for range in [0..len, 0..len / 2, len / 2..len, len / 3..len - len / 3, len..len] {
-                    let (start, len, part) = narrow_axis::<u32>(&layout, axis, range.clone()).unwrap();
+                    let (start, len, part) = narrow_axis::<u32, _>(&layout, axis, range.clone()).unwrap();
                     let data = &buffer.bytes()[start..start + len];
                     prop_assert_eq!(
                         Array::<u32, IxDyn>::view(data, &part),

@@ -5,10 +5,10 @@ use std::ops::RangeBounds;
 use bytemuck::{CheckedBitPattern, NoUninit};
 use ndarray::{Array, ArrayRef, ArrayView, Axis, Dimension, IntoDimension};
 
-use super::{Shared, made_by_index, make, or_panic, slices::resolve};
+use super::{Shared, copy_plain, made_by_index, make, or_panic, slices::resolve};
 use crate::{
     Error, Kind,
-    backed::{narrow_axis, required_memory_of, write_array},
+    backed::{narrow_axis, plain_array, required_memory_of, write_array},
 };
 
 impl<A, D> Shared<Array<A, D>>
@@ -33,8 +33,10 @@ where
     ///
     /// As [`Shared::new`].
     pub fn copy_from_view(view: &ArrayRef<A, D>) -> Result<Self, Error> {
+        let len = required_memory_of(view);
+        let copied = copy_plain::<Array<A, D>>(Kind::Shared, len, || plain_array(view));
         let fill = |data: &mut [u8]| write_array(data, view);
-        let (part, metadata) = make::<Array<A, D>>(Kind::Shared, required_memory_of(view), false, fill)?;
+        let (part, metadata) = copied.unwrap_or_else(|| make::<Array<A, D>>(Kind::Shared, len, false, fill))?;
         Ok(Self::from_parts(part, metadata))
     }
 
@@ -74,10 +76,10 @@ where
     /// If there is no such axis, or the range does not lie within its length.
     #[track_caller]
     pub fn slice_axis(&self, axis: Axis, range: impl RangeBounds<usize>) -> Self {
-        let axes = self.metadata.0.len();
-        let length = self.metadata.0.get(axis.index()).copied();
+        let axes = self.metadata.shape().len();
+        let length = self.metadata.shape().get(axis.index()).copied();
         let range = resolve(range, length.unwrap_or(0));
-        match narrow_axis::<A>(&self.metadata, axis.index(), range) {
+        match narrow_axis::<A, D>(&self.metadata, axis.index(), range) {
             Some((offset, len, metadata)) => Self::from_parts(self.part.clone().narrow(offset, len), metadata),
             None => panic!("axis {} of an array with {axes} axes", axis.index()),
         }

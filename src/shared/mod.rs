@@ -78,15 +78,15 @@ where
     of: PhantomData<Arc<T>>,
 }
 
-/// Metadata that are cheap to clone: behind an `Arc` if they own anything.
+/// Metadata that are cheap to clone: behind an `Arc` if their type says so.
 enum Metadata<M> {
     Plain(M),
     Counted(Arc<M>),
 }
 
 impl<M: Clone> Metadata<M> {
-    fn new(metadata: M) -> Self {
-        if mem::needs_drop::<M>() { Metadata::Counted(Arc::new(metadata)) } else { Metadata::Plain(metadata) }
+    fn new(metadata: M, shared: bool) -> Self {
+        if shared { Metadata::Counted(Arc::new(metadata)) } else { Metadata::Plain(metadata) }
     }
 
     fn into_inner(self) -> M {
@@ -139,13 +139,24 @@ pub(crate) fn make<T: ShmemBacked + ?Sized>(
 #[inline]
 pub(crate) fn copy<T: ShmemBacked + ?Sized>(kind: Kind, src: &T) -> Result<(Part, T::MetaData), Error> {
     let len = T::required_memory_src(src);
-    if len >= pool::PAGE
-        && let Some((bytes, metadata)) = T::plain_bytes(src)
-        && bytes.len() == len
-    {
-        return Ok((pool::allocate_copy(bytes, T::ALIGNMENT, T::fingerprint(), kind)?, metadata));
+    match copy_plain::<T>(kind, len, || T::plain_bytes(src)) {
+        Some(copied) => copied,
+        None => make::<T>(kind, len, T::NEEDS_ZEROED, |data| T::new_from_src(data, src)),
     }
-    make::<T>(kind, len, T::NEEDS_ZEROED, |data| T::new_from_src(data, src))
+}
+
+/// A new value of `len` bytes that is large enough for the system to write, if `plain` has bytes and metadata.
+#[inline]
+pub(crate) fn copy_plain<'a, T: ShmemBacked + ?Sized>(
+    kind: Kind,
+    len: usize,
+    plain: impl FnOnce() -> Option<(&'a [u8], T::MetaData)>,
+) -> Option<Result<(Part, T::MetaData), Error>> {
+    if len < pool::PAGE {
+        return None;
+    }
+    let (bytes, metadata) = plain().filter(|(bytes, _)| bytes.len() == len)?;
+    Some(pool::allocate_copy(bytes, T::ALIGNMENT, T::fingerprint(), kind).map(|part| (part, metadata)))
 }
 
 impl<T> Shared<T>
@@ -200,7 +211,8 @@ where
 
     /// The handle of `part`, which is not exclusive, with metadata that `T` has made for it or has checked.
     pub(crate) fn from_parts(part: Part, metadata: T::MetaData) -> Self {
-        Shared { part, metadata: Metadata::new(metadata), of: PhantomData }
+        let shared = T::shares_metadata(&metadata);
+        Shared { part, metadata: Metadata::new(metadata, shared), of: PhantomData }
     }
 
     /// A view of the value: for slices `&[E]`, for strings `&str`, for arrays an `ArrayView`.

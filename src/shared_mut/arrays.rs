@@ -6,8 +6,8 @@ use ndarray::{Array, ArrayRef, ArrayView, Dimension, IntoDimension};
 use super::SharedMut;
 use crate::{
     Error, Kind,
-    backed::{required_memory_for, required_memory_of, standard_metadata, write_array},
-    shared::{made_by_index, make, or_panic},
+    backed::{plain_array, required_memory_for, required_memory_of, standard_metadata, write_array},
+    shared::{copy_plain, made_by_index, make, or_panic},
 };
 
 impl<A, D> SharedMut<Array<A, D>>
@@ -22,8 +22,10 @@ where
     ///
     /// As [`new`](Self::new).
     pub fn copy_from_view(view: &ArrayRef<A, D>) -> Result<Self, Error> {
+        let len = required_memory_of(view);
+        let copied = copy_plain::<Array<A, D>>(Kind::SharedMut, len, || plain_array(view));
         let fill = |data: &mut [u8]| write_array(data, view);
-        let (part, metadata) = make::<Array<A, D>>(Kind::SharedMut, required_memory_of(view), false, fill)?;
+        let (part, metadata) = copied.unwrap_or_else(|| make::<Array<A, D>>(Kind::SharedMut, len, false, fill))?;
         Ok(Self::from_parts(part, metadata))
     }
 

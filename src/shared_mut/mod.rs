@@ -200,13 +200,13 @@ where
     /// permuting its axes, can be kept so.
     ///
     /// ```
-    /// use commonage::{SharedArrayMut, SharedMut};
+    /// use commonage::{SharedArrayMut, SharedMut, backed::ArrayLayout};
     /// use ndarray::Ix2;
     ///
     /// let mut array: SharedArrayMut<u8, Ix2> = SharedMut::new(&(0, Ix2(2, 3)))?;
     /// let mut view = array.as_view_mut();
     /// view.swap_axes(0, 1);
-    /// let turned = (view.shape().to_vec(), view.strides().to_vec());
+    /// let turned = ArrayLayout::of(&view);
     /// // SAFETY: from a view of this array.
     /// unsafe { *array.metadata_mut() = turned };
     /// assert_eq!(array.as_view().shape(), [3, 2]);

@@ -7,10 +7,7 @@ use super::{
     SharedMut,
     parts::{InParts, Units, split_into, split_off, unsplit, unsplit_all},
 };
-use crate::{
-    Error, Refused,
-    backed::{is_standard, required_memory_of_shape, standard_metadata_of_shape},
-};
+use crate::{Error, Refused};
 
 impl<A, D> InParts for Array<A, D>
 where
@@ -18,17 +15,14 @@ where
     D: Dimension,
 {
     fn units(layout: &Self::MetaData) -> Result<Units, Error> {
-        let (shape, strides) = layout;
-        match &shape[..] {
-            [rows, row @ ..] if is_standard(layout) => {
-                Ok(Units { number: *rows, bytes: required_memory_of_shape::<A>(row) })
-            }
-            _ => Err(Error::NoRows { shape: shape.clone(), strides: strides.clone() }),
+        match layout.rows() {
+            Some((number, elements)) => Ok(Units { number, bytes: elements.saturating_mul(size_of::<A>()) }),
+            None => Err(Error::NoRows { shape: layout.shape().to_vec(), strides: layout.strides().to_vec() }),
         }
     }
 
-    fn alike((first, _): &Self::MetaData, (second, _): &Self::MetaData) -> Result<(), Error> {
-        let row = |shape: &[usize]| shape.get(1..).map(<[usize]>::to_vec);
+    fn alike(first: &Self::MetaData, second: &Self::MetaData) -> Result<(), Error> {
+        let row = |layout: &Self::MetaData| layout.shape().get(1..).map(<[usize]>::to_vec);
         match (row(first), row(second)) {
             (Some(first), Some(second)) if first != second => Err(Error::OtherRows { first, second }),
             // Those that have no rows are found out by `units`.
@@ -36,10 +30,8 @@ where
         }
     }
 
-    fn of_units((shape, _): &Self::MetaData, number: usize) -> Result<Self::MetaData, Error> {
-        let mut shape = shape.clone();
-        shape[0] = number;
-        standard_metadata_of_shape(shape).ok_or(Error::TooLarge { requested: usize::MAX, limit: isize::MAX as usize })
+    fn of_units(layout: &Self::MetaData, number: usize) -> Result<Self::MetaData, Error> {
+        layout.with_rows(number).ok_or(Error::TooLarge { requested: usize::MAX, limit: isize::MAX as usize })
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use commonage::{
     Counts, Error, Shared, SharedArray, SharedArrayMut, SharedMut, SharedSlice,
+    backed::ArrayLayout,
     bytemuck::{self, CheckedBitPattern, NoUninit},
 };
 use ndarray::{
@@ -214,7 +215,7 @@ fn metadata_with_other_axes_travel() {
         view.swap_axes(0, 1);
         view.invert_axis(Axis(2));
         view[[1, 2, 3]] = 1_000_000;
-        let layout = (Vec::from(view.shape()), Vec::from(view.strides()));
+        let layout = ArrayLayout::of(&view);
         // SAFETY: the metadata are those of a view of all the same elements.
         unsafe {
             *shared.metadata_mut() = layout;
@@ -236,14 +237,12 @@ fn metadata_that_lead_out_of_the_data_are_an_error_at_the_claim() {
             (vec![3, 4], vec![isize::MAX, 1]),
             (vec![3, 4], vec![0, 1]),
             (vec![usize::MAX, usize::MAX], vec![4, 1]),
-            (vec![12], vec![1]),
-            (vec![3, 4], vec![4]),
         ];
         for layout in layouts {
             let mut shared: SharedArrayMut<u32, Ix2> = SharedMut::copy_from(&counting((3, 4))).unwrap();
             // SAFETY: none: what a careless sender does must not harm the receiver. No view is made here.
             unsafe {
-                *shared.metadata_mut() = layout.clone();
+                *shared.metadata_mut() = layout.clone().try_into().unwrap();
             }
             let ticket = shared.into_ticket().unwrap();
             for claim in 1..=2 {
@@ -295,7 +294,7 @@ fn a_part_of_an_array_with_a_reversed_axis_counts_from_its_own_beginning() {
         array.invert_axis(Axis(0));
         // SAFETY: the metadata of the same elements, the rows in the opposite order.
         unsafe {
-            *exclusive.metadata_mut() = (vec![6, 5], vec![-5, 1]);
+            *exclusive.metadata_mut() = ArrayLayout::of(&array);
         }
         let shared: SharedArray<u32, Ix2> = exclusive.freeze().unwrap();
         assert_eq!(shared.as_view(), array);

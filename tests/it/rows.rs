@@ -7,9 +7,12 @@ use std::{
 
 use commonage::{
     Error, SharedArrayMut, SharedMut,
+    backed::ArrayLayout,
     bytemuck::{CheckedBitPattern, NoUninit},
 };
-use ndarray::{Array, Array0, Array1, Array2, Array3, Axis, Dimension, Ix0, Ix2, IxDyn, ShapeBuilder, Slice, array, s};
+use ndarray::{
+    Array, Array0, Array1, Array2, Array3, ArrayD, Axis, Dimension, Ix0, Ix2, IxDyn, ShapeBuilder, Slice, array, s,
+};
 
 use crate::support::on_both_backings;
 
@@ -157,7 +160,7 @@ fn rows_of_different_shapes_are_not_put_together() {
         let mut top: SharedArrayMut<u32, IxDyn> = SharedMut::copy_from(&counting(IxDyn(&[6, 2]))).unwrap();
         let mut bottom = top.split_off(3).unwrap();
         // SAFETY: as many elements as there are, in C order.
-        unsafe { *bottom.metadata_mut() = (vec![2, 3], vec![3, 1]) };
+        unsafe { *bottom.metadata_mut() = ArrayLayout::of(&ArrayD::<u32>::zeros(IxDyn(&[2, 3]))) };
         let refused = top.unsplit(bottom).unwrap_err();
         assert!(
             matches!(&refused.reason, Error::OtherRows { first, second } if (&first[..], &second[..]) == (&[2], &[3])),
@@ -165,12 +168,12 @@ fn rows_of_different_shapes_are_not_put_together() {
         );
         let (top, mut bottom) = refused.handle;
         // SAFETY: as many elements as there are, the first axis the fastest.
-        unsafe { *bottom.metadata_mut() = (vec![3, 2], vec![1, 3]) };
+        unsafe { *bottom.metadata_mut() = ArrayLayout::of(&ArrayD::<u32>::zeros(IxDyn(&[3, 2]).f())) };
         let refused = top.unsplit(bottom).unwrap_err();
         assert!(matches!(refused.reason, Error::NoRows { .. }), "{refused}");
         let (top, mut bottom) = refused.handle;
         // SAFETY: what they were.
-        unsafe { *bottom.metadata_mut() = (vec![3, 2], vec![2, 1]) };
+        unsafe { *bottom.metadata_mut() = ArrayLayout::of(&ArrayD::<u32>::zeros(IxDyn(&[3, 2]))) };
         assert_eq!(bottom.unsplit(top).unwrap().as_view(), counting(IxDyn(&[6, 2])));
 
         let stranger = SharedArrayMut::copy_from(&counting((2, 2))).unwrap();

@@ -369,7 +369,7 @@ mod ndarray_tests {
                 assert_eq!(view.strides(), &[300, 200 * 300, 1]);
                 // SAFETY: the metadata are those of a view of all the same elements.
                 unsafe {
-                    *array.metadata_mut() = (Vec::from(view.shape()), Vec::from(view.strides()));
+                    *array.metadata_mut() = commonage::backed::ArrayLayout::of(&view);
                 }
             }
             assert_eq!(array.as_view().shape(), &[200, 100, 300]);
