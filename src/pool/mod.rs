@@ -74,6 +74,7 @@ mod layout;
 mod loom;
 mod magazine;
 mod orphans;
+mod own;
 mod owner;
 mod parts;
 mod peers;
@@ -82,6 +83,7 @@ mod recovery;
 mod stats;
 mod steps;
 mod tickets;
+mod warmth;
 mod wills;
 mod word;
 
@@ -89,10 +91,10 @@ pub(crate) use block::Part;
 pub(crate) use claims::Source;
 pub(crate) use layout::PAGE;
 pub(crate) use owner::{allocate, allocate_copy};
-pub use owner::{prefault, trim};
 pub use recovery::{Swept, reclaim, sweep};
 pub use stats::{Stats, stats};
 pub(crate) use tickets::{Issued, Start};
+pub use warmth::{prefault, trim};
 pub(crate) use wills::{Will, may_be_willed};
 #[cfg(fuzzing)]
 pub(crate) use {

@@ -111,7 +111,7 @@ mod tests {
     };
 
     use super::sweep;
-    use crate::{Backing, Config, pool::owner};
+    use crate::{Backing, Config, pool::own};
 
     const TEST: &str = "pool::orphans::tests::a_thousand_segments_of_a_hundred_dead_owners";
     const ROLE: &str = "COMMONAGE_ORPHANS_OWNER";
@@ -120,7 +120,7 @@ mod tests {
     /// Ten segments, until it is killed.
     fn own() {
         Config::new().backing(Backing::Named).install().unwrap();
-        let segments: Vec<_> = (0..EACH).map(|index| owner::create(index, 16 << 20).unwrap()).collect();
+        let segments: Vec<_> = (0..EACH).map(|index| own::create(index, 16 << 20).unwrap()).collect();
         println!("\nmade {}", segments.len());
         std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     }

@@ -1,15 +1,11 @@
 //! The owner's side: the segments that this process allocates from, and what is vacant in them. All of it is private to
-//! the process; of the control area only the live count, the returned stack and the watermarks are touched here.
+//! the process; of the control area only the returned stack and the watermarks are touched here.
 #![allow(unsafe_code)] // Recycled bytes are zeroed before anybody else has them.
 
-use std::{
-    collections::HashSet,
-    ops::Range,
-    sync::{Arc, Mutex, atomic::Ordering},
-};
+use std::sync::{Arc, Mutex, atomic::Ordering};
 
 use crate::{
-    Backing, Config, Error, Kind, SegmentId,
+    Config, Error, Kind,
     pool::{
         arena::{Arena, Run, pages_for},
         attachment::{Attachment, lock},
@@ -18,33 +14,26 @@ use crate::{
         checkpoint::{Step, reached},
         exit,
         hold::Held,
-        layout::{BLOCK_ALIGN, Layout, PAGE, State},
+        layout::{BLOCK_ALIGN, PAGE, State},
         magazine::{self, CLASSES, RUN, Spare, class_for},
+        own::{Own, Slab, back, back_header, create},
         peers,
-        records::{self, Owned, Place, headers_backed, raise_headers_backed},
-        recovery,
-        stats::Stats,
-        steps::{self, Area},
-        word::{TicketState, TicketWord, Word},
+        records::{self, Place, headers_backed},
+        recovery, steps,
+        word::Word,
     },
-    segment::{GRANULE, Segment},
-    sys::{self, PerProcess},
+    segment::GRANULE,
+    sys::PerProcess,
 };
 
 /// Data of the first segment, in bytes; each next one has double.
 const FIRST_DATA: usize = 16 << 20;
 /// Data of the largest segment that is not for one block alone.
-const LARGEST_DATA: usize = 1 << 30;
+pub(super) const LARGEST_DATA: usize = 1 << 30;
 /// The longest value: more bytes than any machine has today.
 const LONGEST: usize = 1 << 42;
 /// The most pages that a slab has: the first of a class has one, each next one double.
 const SLAB: u32 = 8;
-/// Memory is reserved ahead, the more the more there is already, up to a multiple of at most this many pages.
-const CHUNK: usize = 64;
-/// Block headers are backed this many at a time.
-const HEADERS: u32 = 1024;
-/// Free resident bytes that are always kept warm.
-const RETAIN: u64 = 256 << 20;
 
 /// See [`Pool::settle`].
 pub(crate) fn settle(at: &Arc<Attachment>, block: u32, counted: Word) {
@@ -60,73 +49,19 @@ pub(crate) fn drain_returned() {
     }
 }
 
-/// See [`stats`](crate::stats).
-pub(crate) fn stats() -> Stats {
-    POOL.existing().map_or_else(Stats::default, |pool| lock(pool).stats())
-}
-
-/// One of this process's segments.
-struct Own {
-    at: Arc<Attachment>,
-    arena: Arena,
-    slabs: Vec<Slab>,
-}
-
-/// A run of pages cut into blocks of one class; `blocks[0]` is the run's number.
-struct Slab {
-    run: u32,
-    blocks: Vec<u32>,
-}
-
-impl Own {
-    fn bytes(&self, pages: Range<usize>) -> Range<usize> {
-        let start = self.at.segment.control_len();
-        start + pages.start * PAGE..start + pages.end * PAGE
-    }
-
-    /// Gives the memory of free pages back; where the backing can't, they stay warm.
-    fn punch(&mut self, pages: Range<usize>) {
-        // The machine's pages can be larger than the pool's.
-        let unit = (sys::page_size() / PAGE).max(1);
-        for range in self.arena.backed_in(pages) {
-            let range = range.start.next_multiple_of(unit)..range.end / unit * unit;
-            if range.is_empty() {
-                continue;
-            }
-            if self.at.segment.punch(self.bytes(range.clone())) {
-                self.arena.set_punched(range);
-            }
-        }
-    }
-
-    /// Touches a run, and what the control area has for it.
-    fn prefault(&self, run: &Run) {
-        let (at, layout) = (&self.at, &self.at.control.layout);
-        at.segment.prefault(self.bytes(run.range()));
-        at.segment.prefault(layout.row_bytes(at.slot));
-        at.segment.prefault(layout.block_bytes(0, headers_backed(at)));
-    }
-
-    fn punch_holes(&mut self) {
-        for hole in self.arena.holes() {
-            self.punch(hole);
-        }
-    }
-}
-
 /// The pool: everything that is behind the allocator's mutex.
-struct Pool {
+pub(super) struct Pool {
     /// By `Owned::index`; retired ones leave a gap that the next one fills.
-    segments: Vec<Option<Own>>,
+    pub(super) segments: Vec<Option<Own>>,
     /// Vacant blocks below a page that no thread has cached.
-    spares: [Vec<Spare>; CLASSES.len()],
+    pub(super) spares: [Vec<Spare>; CLASSES.len()],
     /// By class: how many pages its next slab has.
-    slab_pages: [u32; CLASSES.len()],
-    budget: Budget,
+    pub(super) slab_pages: [u32; CLASSES.len()],
+    pub(super) budget: Budget,
     /// Bytes of the largest recent run; it fades with every run that is freed.
-    largest: u64,
+    pub(super) largest: u64,
     /// Bytes that are kept because they have been asked for in advance.
-    prefaulted: u64,
+    pub(super) prefaulted: u64,
 }
 
 impl Default for Pool {
@@ -142,10 +77,10 @@ impl Default for Pool {
     }
 }
 
-static POOL: PerProcess<Mutex<Pool>> = PerProcess::new();
+pub(super) static POOL: PerProcess<Mutex<Pool>> = PerProcess::new();
 
 /// The pool is not large enough.
-enum Short {
+pub(super) enum Short {
     /// A segment more would do, if what the dead have in the others does not.
     Segment,
     /// It can't be had.
@@ -153,7 +88,7 @@ enum Short {
 }
 
 impl Short {
-    fn into_error(self) -> Error {
+    pub(super) fn into_error(self) -> Error {
         match self {
             Short::Failed(error) => error,
             Short::Segment => unreachable!("a pool that may grow grows, or says why not"),
@@ -248,51 +183,6 @@ pub(crate) fn keep(spares: &mut Vec<Spare>) {
     }
 }
 
-/// Gives all memory of this process's pool that no value uses back to the system.
-///
-/// Freed memory is otherwise kept warm, up to a limit, because using it again is many times faster than having the
-/// system fault and zero new pages. Blocks that other threads have cached (a few dozen small ones each) stay.
-///
-/// ```
-/// use commonage::{Shared, SharedSlice, trim};
-/// let value: SharedSlice<u8> = Shared::new(&(1, 100 << 20))?;
-/// drop(value);
-/// trim();
-/// # Ok::<(), commonage::Error>(())
-/// ```
-pub fn trim() {
-    magazine::flush();
-    lock(POOL.get()).trim();
-}
-
-/// Has memory for values of `bytes` bytes in all ready in this process's pool: reserved, and touched, so that making them
-/// waits neither for a system call nor for a page fault. It is kept ready until [`trim`] is called, whatever
-/// [`Config::retain`] says.
-///
-/// Call it before the first frame, with the size of all values that exist at one time. A single value of more than 512 MiB
-/// finds no memory ready.
-///
-/// ```
-/// commonage::prefault(1 << 20)?;
-/// assert!(commonage::stats().warm >= 1 << 20);
-/// # Ok::<(), commonage::Error>(())
-/// ```
-///
-/// # Errors
-///
-/// [`Error::NoSpace`] when memory runs out, [`Error::Os`] if the system refuses a segment.
-pub fn prefault(bytes: usize) -> Result<(), Error> {
-    let prefaulted = lock(POOL.get()).prefault(bytes);
-    match prefaulted {
-        Err(Short::Failed(Error::NoSpace { .. })) => {
-            magazine::flush();
-            recovery::make_room();
-            lock(POOL.get()).prefault(bytes).map_err(Short::into_error)
-        }
-        done => done.map_err(Short::into_error),
-    }
-}
-
 /// Lets go of every segment, whatever stands in it: the pool begins anew.
 #[cfg(fuzzing)]
 pub(crate) fn forget() {
@@ -368,7 +258,7 @@ impl Pool {
 
     /// A run of pages with memory under it; true if all of it is zero. If memory runs out, what is kept warm is given
     /// up first.
-    fn run(&mut self, pages: u32, grow: bool) -> Result<(usize, Run, bool), Short> {
+    pub(super) fn run(&mut self, pages: u32, grow: bool) -> Result<(usize, Run, bool), Short> {
         match self.try_run(pages, grow) {
             Err(Short::Failed(Error::NoSpace { .. })) => {
                 self.trim();
@@ -438,25 +328,8 @@ impl Pool {
         Ok(index)
     }
 
-    /// Gives back a run; what is too much to be kept warm goes back to the system.
-    fn free_run(&mut self, index: usize, number: u32) {
-        let Some(own) = self.segments.get_mut(index).and_then(Option::as_mut) else { return };
-        let Some(run) = own.arena.free(number) else { return };
-        self.largest -= self.largest / 64;
-        self.largest = self.largest.max(run.pages as u64 * PAGE as u64);
-        let excess = self.warm().saturating_sub(self.retain());
-        let Some(own) = self.segments[index].as_mut().filter(|_| excess > 0) else { return };
-        if own.arena.is_empty() && index > 0 && own.arena.warm() as u64 * PAGE as u64 <= excess {
-            return self.retire(index);
-        }
-        // No more than is too much: what is left of the run stays warm.
-        let pages = usize::try_from(excess.div_ceil(PAGE as u64)).unwrap_or(usize::MAX);
-        let range = run.range();
-        own.punch(range.end.saturating_sub(pages).max(range.start)..range.end);
-    }
-
     /// Bytes that have memory.
-    fn reserved(&self) -> u64 {
+    pub(super) fn reserved(&self) -> u64 {
         self.segments.iter().flatten().map(|own| own.arena.backed() as u64 * PAGE as u64).sum()
     }
 
@@ -468,44 +341,8 @@ impl Pool {
         }
     }
 
-    /// Free bytes that have memory.
-    fn warm(&self) -> u64 {
-        self.segments.iter().flatten().map(|own| own.arena.warm() as u64 * PAGE as u64).sum()
-    }
-
-    /// How many of them are kept.
-    fn retain(&self) -> u64 {
-        let usual = || RETAIN.max(2 * self.largest).min(self.budget.available() / 4);
-        Config::current().retain.unwrap_or_else(usual).max(self.prefaulted)
-    }
-
-    /// See [`prefault`].
-    fn prefault(&mut self, bytes: usize) -> Result<(), Short> {
-        self.drain();
-        let mut runs = Vec::new();
-        let mut left = pages_for(bytes);
-        let mut result = Ok(());
-        while left > 0 && result.is_ok() {
-            // All of them at once: what is touched twice is missing elsewhere.
-            let pages = left.min(LARGEST_DATA / 2 / PAGE);
-            result = self.run(pages as u32, true).map(|(index, run, _)| runs.push((index, run)));
-            left -= pages;
-        }
-        for (index, run) in runs {
-            let Some(own) = &mut self.segments[index] else { continue };
-            if result.is_ok() {
-                own.prefault(&run);
-            }
-            own.arena.free(run.number);
-        }
-        if result.is_ok() {
-            self.prefaulted = self.prefaulted.max(bytes as u64);
-        }
-        result
-    }
-
     /// A segment in which nothing is allocated goes: from this process now, from its peers when they look.
-    fn retire(&mut self, index: usize) {
+    pub(super) fn retire(&mut self, index: usize) {
         let Some(mut own) = self.segments[index].take() else { return };
         own.punch_holes();
         reached(Step::RetirePunched);
@@ -518,7 +355,7 @@ impl Pool {
 
     /// Takes the stack of returned blocks with one swap, and every block on it that this process has allocated, that is
     /// at 0/0 and that is not held here. One that is not was pushed by no honest process, and it stops there.
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         for index in 0..self.segments.len() {
             let Some(own) = &self.segments[index] else { continue };
             let at = Arc::clone(&own.at);
@@ -563,131 +400,9 @@ impl Pool {
             self.take_in(released.vacant(at));
         }
     }
-
-    fn stats(&mut self) -> Stats {
-        self.drain();
-        let mut stats = Stats { reserved: self.reserved(), ..Stats::default() };
-        for own in self.segments.iter().flatten() {
-            let (at, arena) = (&own.at, &own.arena);
-            stats.segments += 1;
-            for block in 0..headers_backed(at) {
-                let Some((class, allocated)) = records::class_of(at, block) else { continue };
-                let bytes = match class {
-                    RUN => arena.run(block).map_or(0, |run| u64::from(run.pages) * PAGE as u64),
-                    class => CLASSES.get(usize::from(class)).map_or(0, |size| *size as u64),
-                };
-                if allocated {
-                    stats.blocks += 1;
-                    stats.live += bytes;
-                } else if class == RUN {
-                    // A thread keeps it.
-                    stats.warm += bytes;
-                }
-            }
-            let in_flight = |ticket: &u32| {
-                let state = TicketWord(at.ticket(*ticket).load(Ordering::Acquire)).state();
-                matches!(state, Some(TicketState::Held | TicketState::Armed))
-            };
-            stats.tickets += (0..at.control.tickets_backed()).filter(in_flight).count();
-            stats.participants += (0..at.participants()).filter(|slot| at.is_occupied(*slot)).count();
-        }
-        let cut: u64 = self.spares.iter().zip(CLASSES).map(|(spares, size)| spares.len() as u64 * size as u64).sum();
-        stats.warm += self.warm() + cut;
-        stats
-    }
-
-    /// Gives back all that no value uses.
-    fn trim(&mut self) {
-        self.prefaulted = 0;
-        self.slab_pages = [1; CLASSES.len()];
-        self.drain();
-        self.free_slabs();
-        for index in 0..self.segments.len() {
-            let Some(own) = self.segments[index].as_mut() else { continue };
-            if own.arena.is_empty() && index > 0 { self.retire(index) } else { own.punch_holes() }
-        }
-    }
-
-    /// Gives back the pages of slabs of which every block is a spare.
-    fn free_slabs(&mut self) {
-        let place = |spare: &Spare| (index_of(spare), spare.block);
-        let mut spare: HashSet<(usize, u32)> = self.spares.iter().flatten().map(place).collect();
-        for (index, own) in self.segments.iter_mut().enumerate() {
-            let Some(own) = own else { continue };
-            let Own { arena, slabs, .. } = own;
-            slabs.retain(|slab| {
-                let whole = slab.blocks.iter().all(|block| spare.contains(&(index, *block)));
-                if whole {
-                    for block in &slab.blocks {
-                        spare.remove(&(index, *block));
-                    }
-                    slab.blocks[1..].iter().for_each(|block| arena.free_number(*block));
-                    arena.free(slab.run);
-                }
-                !whole
-            });
-        }
-        for spares in &mut self.spares {
-            spares.retain(|entry| spare.contains(&place(entry)));
-        }
-    }
 }
 
 /// Which of this process's segments a vacant block is in.
-fn index_of(spare: &Spare) -> usize {
+pub(super) fn index_of(spare: &Spare) -> usize {
     spare.at.owned.as_ref().map_or(usize::MAX, |owned| owned.index)
-}
-
-/// A new segment of this process, of which it is the first participant.
-pub(super) fn create(index: usize, data: usize) -> Result<Attachment, Error> {
-    let default = if sys::anonymous_works() { Backing::Anonymous } else { Backing::Named };
-    let backing = Config::current().backing.unwrap_or(default);
-    recovery::start(backing);
-    let id = SegmentId(sys::random_u64()?);
-    let layout = Layout::for_data(data);
-    let mut secret = [0; 16];
-    secret[..8].copy_from_slice(&sys::random_u64()?.to_le_bytes());
-    secret[8..].copy_from_slice(&sys::random_u64()?.to_le_bytes());
-    let segment = Segment::create(backing, id, layout.control(), data)?;
-    reached(Step::CreateMade);
-    segment.reserve(layout.always()).inspect_err(|_| segment.remove_name())?;
-    Attachment::join(segment, layout, secret, Some(Owned::new(index, layout.blocks)))
-}
-
-/// Puts memory under a run and its block header.
-fn back(budget: &mut Budget, own: &mut Own, run: &Run, room: u64) -> Result<(), Error> {
-    back_header(budget, &own.at, run.number)?;
-    let bytes = |ranges: &[Range<usize>]| ranges.iter().map(|range| (range.len() * PAGE) as u64).sum::<u64>();
-    let chunk = (own.arena.backed() / 4).next_power_of_two().min(CHUNK);
-    let mut ranges = own.arena.unbacked(run, chunk);
-    if bytes(&ranges) > room {
-        ranges = own.arena.unbacked(run, 1);
-    }
-    let requested = bytes(&ranges);
-    if requested == 0 {
-        return Ok(());
-    }
-    if requested > room {
-        return Err(Error::NoSpace { requested, available: room });
-    }
-    // All of it is asked for at once: what was reserved before a refusal would be taken from others for nothing.
-    budget.take(requested, Some(&own.at.segment))?;
-    let reserved = ranges.iter().try_for_each(|range| own.at.segment.reserve(own.bytes(range.clone())));
-    // A call that failed may have reserved a part: then all of it is punched again.
-    ranges.iter().for_each(|range| own.arena.set_backed(range.clone()));
-    reserved.inspect_err(|_| ranges.into_iter().for_each(|range| own.punch(range)))
-}
-
-/// Puts memory under the header of `block`, and of some that follow.
-fn back_header(budget: &mut Budget, at: &Attachment, block: u32) -> Result<(), Error> {
-    let backed = headers_backed(at);
-    if block < backed {
-        return Ok(());
-    }
-    let to = ((block / HEADERS + 1) * HEADERS).min(at.control.layout.blocks);
-    let bytes = at.control.layout.block_bytes(backed, to);
-    budget.take(bytes.len() as u64, Some(&at.segment))?;
-    at.segment.reserve(bytes)?;
-    raise_headers_backed(at, to);
-    Ok(())
 }

@@ -1,6 +1,16 @@
 //! What this process's pool has at the moment.
 
-use crate::pool::owner;
+use std::sync::atomic::Ordering;
+
+use crate::pool::{
+    attachment::lock,
+    layout::PAGE,
+    magazine::{CLASSES, RUN},
+    owner::{POOL, Pool},
+    records::{self, headers_backed},
+    steps::Area,
+    word::{TicketState, TicketWord},
+};
 
 /// What this process's pool has at the moment of the call: the segments that it has made, and what is in them, whoever
 /// holds it. Values of other processes' pools that this process holds are not in it.
@@ -38,5 +48,39 @@ pub struct Stats {
 /// # Ok::<(), commonage::Error>(())
 /// ```
 pub fn stats() -> Stats {
-    owner::stats()
+    POOL.existing().map_or_else(Stats::default, |pool| lock(pool).stats())
+}
+
+impl Pool {
+    fn stats(&mut self) -> Stats {
+        self.drain();
+        let mut stats = Stats { reserved: self.reserved(), ..Stats::default() };
+        for own in self.segments.iter().flatten() {
+            let (at, arena) = (&own.at, &own.arena);
+            stats.segments += 1;
+            for block in 0..headers_backed(at) {
+                let Some((class, allocated)) = records::class_of(at, block) else { continue };
+                let bytes = match class {
+                    RUN => arena.run(block).map_or(0, |run| u64::from(run.pages) * PAGE as u64),
+                    class => CLASSES.get(usize::from(class)).map_or(0, |size| *size as u64),
+                };
+                if allocated {
+                    stats.blocks += 1;
+                    stats.live += bytes;
+                } else if class == RUN {
+                    // A thread keeps it.
+                    stats.warm += bytes;
+                }
+            }
+            let in_flight = |ticket: &u32| {
+                let state = TicketWord(at.ticket(*ticket).load(Ordering::Acquire)).state();
+                matches!(state, Some(TicketState::Held | TicketState::Armed))
+            };
+            stats.tickets += (0..at.control.tickets_backed()).filter(in_flight).count();
+            stats.participants += (0..at.participants()).filter(|slot| at.is_occupied(*slot)).count();
+        }
+        let cut: u64 = self.spares.iter().zip(CLASSES).map(|(spares, size)| spares.len() as u64 * size as u64).sum();
+        stats.warm += self.warm() + cut;
+        stats
+    }
 }

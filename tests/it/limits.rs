@@ -74,7 +74,7 @@ fn more_small_values_than_a_segment_has_blocks_live_together() {
 #[test]
 fn dropped_memory_goes_back_to_the_system() {
     on_both_backings("limits::dropped_memory_goes_back_to_the_system", || {
-        let resident = crate::support::touched;
+        let resident = || crate::puppet::resident(std::process::id());
         let source = vec![1; 64 << 20];
         let values: Vec<SharedSlice<u8>> = (0..6).map(|_| Shared::copy_from(&source[..]).unwrap()).collect();
         assert!(resident() >= (6 * 64) << 20);

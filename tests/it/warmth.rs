@@ -6,7 +6,7 @@ use commonage::{Error, Shared, SharedMut, SharedSlice, prefault, stats, trim};
 
 use crate::{
     puppet::resident,
-    support::{LIMIT, RETAIN, child, on_both_backings, role},
+    support::{BACKING, LIMIT, RETAIN, child, on_both_backings, role},
 };
 
 const MIB: u64 = 1 << 20;
@@ -26,18 +26,20 @@ fn faults() -> u64 {
 #[test]
 fn after_a_peak_as_much_stays_warm_as_the_configuration_says() {
     const TEST: &str = "warmth::after_a_peak_as_much_stays_warm_as_the_configuration_says";
-    const KEPT: u64 = 96 * MIB;
+    const KEPT: u64 = 64 * MIB;
     if role().is_none() {
         for retain in [KEPT, 0] {
-            child(TEST, "peak").env(RETAIN, &retain.to_string()).run_to_success();
+            child(TEST, "peak").env(BACKING, "anonymous").env(RETAIN, &retain.to_string()).run_to_success();
         }
         return;
     }
     let kept = if std::env::var(RETAIN).unwrap() == "0" { 0 } else { KEPT };
     // Sizes that the limit is no multiple of.
     for len in [10_000_000, 33_333_333, 700_000] {
-        let values: Vec<_> = (0..400_000_000 / len).map(|at| filled(len, at as u8)).collect();
-        assert!(stats().live > 390_000_000 && resident(process::id()) > 390_000_000);
+        let source = vec![7_u8; len];
+        let values: Vec<SharedSlice<u8>> =
+            (0..200_000_000 / len).map(|_| Shared::copy_from(&source[..]).unwrap()).collect();
+        assert!(stats().live > 190_000_000 && resident(process::id()) > 190_000_000);
         drop(values);
         let (warm, resident) = (stats().warm, resident(process::id()));
         // What else is resident: the control areas.
@@ -69,7 +71,7 @@ fn what_was_prefaulted_is_used_without_a_page_fault() {
 fn what_was_prefaulted_is_kept_until_it_is_trimmed() {
     const TEST: &str = "warmth::what_was_prefaulted_is_kept_until_it_is_trimmed";
     if role().is_none() {
-        return drop(child(TEST, "body").env(RETAIN, &MIB.to_string()).run_to_success());
+        return drop(child(TEST, "body").env(BACKING, "anonymous").env(RETAIN, &MIB.to_string()).run_to_success());
     }
     prefault(64 << 20).unwrap();
     drop((0..6).map(|at| filled(10 << 20, at)).collect::<Vec<_>>());
@@ -86,7 +88,7 @@ fn what_was_prefaulted_is_kept_until_it_is_trimmed() {
 fn prefaulting_more_than_there_may_be_is_an_error_and_takes_nothing() {
     const TEST: &str = "warmth::prefaulting_more_than_there_may_be_is_an_error_and_takes_nothing";
     if role().is_none() {
-        return drop(child(TEST, "body").env(LIMIT, &(8 * MIB).to_string()).run_to_success());
+        return drop(child(TEST, "body").env(BACKING, "anonymous").env(LIMIT, &(8 * MIB).to_string()).run_to_success());
     }
     let refused = prefault(64 << 20);
     assert!(matches!(refused, Err(Error::NoSpace { .. })), "{refused:?}");
