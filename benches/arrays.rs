@@ -51,6 +51,13 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             black_box(black_box(&mut writable).as_view_mut());
         });
     });
+    // What ndarray itself takes to look at such an array: no view of one is cheaper.
+    let local = rows.clone().into_dyn();
+    group.bench_function("ndarray's view, IxDyn", |bencher| {
+        bencher.iter(|| {
+            black_box(black_box(&local).view());
+        });
+    });
     group.finish();
 
     let mut group = criterion.benchmark_group("arrays: serialize + deserialize + drop");
@@ -59,6 +66,12 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         bencher.iter(|| {
             let bytes = postcard::to_slice(black_box(&fixed), &mut buffer).expect("room");
             postcard::from_bytes::<SharedArray<f32, Ix2>>(black_box(bytes)).expect("a token")
+        });
+    });
+    group.bench_function("IxDyn, postcard", |bencher| {
+        bencher.iter(|| {
+            let bytes = postcard::to_slice(black_box(&dynamic), &mut buffer).expect("room");
+            postcard::from_bytes::<SharedArray<f32, IxDyn>>(black_box(bytes)).expect("a token")
         });
     });
     group.finish();

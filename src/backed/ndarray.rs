@@ -152,11 +152,11 @@ fn turned<D: Dimension>(layout: &ArrayLayout<D>) -> (StrideShape<D>, Vec<Axis>) 
 /// `data` must begin with `layout.span(size_of::<A>())` aligned, valid `A`s, and that must not be an error.
 #[inline]
 unsafe fn view_of<'a, A, D: Dimension>(data: &'a [u8], layout: &ArrayLayout<D>) -> ArrayView<'a, A, D> {
-    if let Some((shape, strides)) = layout.plain() {
+    if let Some(plain) = layout.plain() {
         // SAFETY: the caller says that the elements which the layout spans are within `data` and valid, from its
         // beginning, where all strides are counted from as none is negative; `data` is borrowed for as long as the view;
         // `span` has checked ndarray's conditions on the numbers.
-        return unsafe { ArrayView::from_shape_ptr(shape.clone().strides(strides.clone()), start_of(data)) };
+        return unsafe { ArrayView::from_shape_ptr(plain, start_of(data)) };
     }
     let (dim, inverted) = turned(layout);
     // SAFETY: as above; the strides have no sign here. Without elements they are 0, and the pointer is aligned.
@@ -292,10 +292,10 @@ where
 
     #[inline]
     unsafe fn view_mut_unchecked(data: &'a mut [u8], layout: &'a mut <Self as ShmemBacked>::MetaData) -> Self::View {
-        if let Some((shape, strides)) = layout.plain() {
+        if let Some(plain) = layout.plain() {
             // SAFETY: as in `view_of`; `data` is borrowed exclusively, no two indices lead to one element, and
             // `A: NoUninit` can write no uninitialized byte into it.
-            return unsafe { ArrayViewMut::from_shape_ptr(shape.clone().strides(strides.clone()), start_of_mut(data)) };
+            return unsafe { ArrayViewMut::from_shape_ptr(plain, start_of_mut(data)) };
         }
         let (dim, inverted) = turned(layout);
         // SAFETY: as above.
@@ -473,7 +473,7 @@ mod tests {
     fn hostile_metadata_are_refused() {
         senseless::<Ix2>(&[2, 4], &[1], "not one stride for each axis");
         senseless::<Ix2>(&[8], &[1], "has not 2 axes");
-        senseless::<IxDyn>(&[8], &[], "not one stride for each axis");
+        senseless::<IxDyn>(&[8, 1], &[1], "not one stride for each axis");
         senseless::<Ix0>(&[1], &[1], "has not 0 axes");
         refused::<Ix1>(&[9], &[1], "do not fit");
         refused::<Ix1>(&[5], &[2], "do not fit");
@@ -591,6 +591,22 @@ mod tests {
             prop_assert_eq!(element, if seen.contains(&at) { at + 1000 } else { at });
         }
         Ok(true)
+    }
+
+    #[test]
+    fn a_layout_travels_without_the_strides_of_c_order() {
+        let bytes = |shape: &[usize], strides: &[isize]| {
+            let layout: ArrayLayout<IxDyn> = laid_out(shape, strides);
+            assert_travels::<Array<u8, IxDyn>>(&layout);
+            postcard::to_stdvec(&layout).unwrap()
+        };
+        assert_eq!(bytes(&[4, 100], &[100, 1]), [2, 4, 100, 0]);
+        assert_eq!(bytes(&[4, 100], &[1, 4]), [2, 4, 100, 2, 2, 8]);
+        assert_eq!(bytes(&[4, 100], &[-100, 1]), [2, 4, 100, 2, 199, 1, 2]);
+        assert_eq!(bytes(&[4, 0], &[0, 0]), [2, 4, 0, 0]);
+        assert_eq!(bytes(&[4, 0], &[0, 1]), [2, 4, 0, 2, 0, 2]);
+        assert_eq!(bytes(&[1; 7], &[1; 7]), [7, 1, 1, 1, 1, 1, 1, 1, 0]);
+        assert_eq!(bytes(&[], &[]), [0, 0]);
     }
 
     /// All layouts of two axes with small numbers: sound if accepted, and accepted if ndarray accepts them.

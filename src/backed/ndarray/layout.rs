@@ -1,8 +1,8 @@
 //! Where an array's elements are: its metadata.
 
-use std::{fmt, ops::Range};
+use std::{fmt, marker::PhantomData, ops::Range};
 
-use ndarray::{ArrayRef, Dimension};
+use ndarray::{ArrayRef, Dimension, ShapeBuilder, StrideShape};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::CheckError;
@@ -28,8 +28,35 @@ pub struct ArrayLayout<D> {
     shape: D,
     /// Each a `usize` with the bits of an `isize`: what ndarray keeps in a dimension.
     strides: D,
-    /// INVARIANT: there are elements, and no stride is negative: ndarray takes such strides as they are.
-    plain: bool,
+    /// INVARIANT: `Plain` only if there are elements, and no stride is negative: ndarray takes such strides as they are.
+    way: Way,
+}
+
+/// A layout that ndarray takes as it is. It becomes ndarray's type within ndarray's function, so that the compiler sees
+/// there that the strides are given: moved there by way of memory, those of a dynamic number of axes cost 12 ns.
+pub(super) struct Plain<'a, D>(&'a ArrayLayout<D>);
+
+impl<D: Dimension> From<Plain<'_, D>> for StrideShape<D> {
+    #[inline(always)]
+    fn from(Plain(layout): Plain<'_, D>) -> Self {
+        layout.shape.clone().strides(layout.strides.clone())
+    }
+}
+
+/// How the elements are reached. A word, so that a layout is copied by words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+enum Way {
+    Plain,
+    /// Backwards along some axis; or there are none.
+    Turned,
+}
+
+impl Way {
+    fn of(shape: &[usize], strides: &[usize]) -> Self {
+        let backwards = |&stride: &usize| (stride as isize) < 0;
+        if shape.contains(&0) || strides.iter().any(backwards) { Way::Turned } else { Way::Plain }
+    }
 }
 
 /// The order of the axes in memory.
@@ -60,29 +87,27 @@ impl<D: Dimension> ArrayLayout<D> {
         Self::with(array.raw_dim(), strides)
     }
 
-    /// The layout of a contiguous array of a shape that [`count`] accepts; like ndarray's, its strides are all 0 if it has no
-    /// elements.
+    /// The layout of a contiguous array; like ndarray's, its strides are all 0 if it has no elements. Of a shape that
+    /// [`count`] does not accept they are any numbers.
     pub(super) fn contiguous(shape: D, order: Order) -> Self {
         let mut strides = D::zeros(shape.ndim());
-        let plain = !numbers(&shape).contains(&0);
-        if plain {
-            let mut step = 1;
+        if !numbers(&shape).contains(&0) {
+            let mut step = 1usize;
             let mut set = |axis: usize| {
                 strides[axis] = step;
-                step *= shape[axis];
+                step = shape[axis].wrapping_mul(step);
             };
             match order {
                 Order::C => (0..shape.ndim()).rev().for_each(&mut set),
                 Order::F => (0..shape.ndim()).for_each(&mut set),
             }
         }
-        ArrayLayout { shape, strides, plain }
+        Self::with(shape, strides)
     }
 
     fn with(shape: D, strides: D) -> Self {
-        let backwards = |&stride: &usize| (stride as isize) < 0;
-        let plain = !numbers(&shape).contains(&0) && !numbers(&strides).iter().any(backwards);
-        ArrayLayout { shape, strides, plain }
+        let way = Way::of(numbers(&shape), numbers(&strides));
+        ArrayLayout { shape, strides, way }
     }
 
     fn from_slices(shape: &[usize], strides: &[isize]) -> Result<Self, CheckError> {
@@ -115,15 +140,15 @@ impl<D: Dimension> ArrayLayout<D> {
         &self.shape
     }
 
-    /// Shape and strides as ndarray has them, if it takes them as they are.
+    /// The layout, if ndarray takes it as it is.
     #[inline]
-    pub(super) fn plain(&self) -> Option<(&D, &D)> {
-        self.plain.then_some((&self.shape, &self.strides))
+    pub(super) fn plain(&self) -> Option<Plain<'_, D>> {
+        (self.way == Way::Plain).then_some(Plain(self))
     }
 
-    /// Whether a copy of it needs no memory: ndarray keeps up to four axes in place, if their number is dynamic.
+    /// Whether a copy of it needs no memory.
     pub(super) fn is_small(&self) -> bool {
-        D::NDIM.is_some() || self.shape.ndim() <= 4
+        D::NDIM.is_some() || self.shape.ndim() <= SMALL
     }
 
     /// The part that has the indices `range` along `axis`. Returns where its data begin, how many elements they span from the
@@ -157,7 +182,7 @@ impl<D: Dimension> ArrayLayout<D> {
         let contiguous = Self::contiguous(self.shape.clone(), Order::C);
         let mut axes = self.shape().iter().zip(self.strides().iter().zip(contiguous.strides()));
         let standard = axes.all(|(&len, (stride, contiguous))| len == 1 || stride == contiguous);
-        (standard || !contiguous.plain).then_some((rows, count(row)?))
+        (standard || self.shape().contains(&0)).then_some((rows, count(row)?))
     }
 
     /// The layout of an array in C order that has so many rows like this one's; `None` if there can't be such an array.
@@ -218,12 +243,15 @@ pub(super) fn count<'a>(shape: impl IntoIterator<Item = &'a usize>) -> Option<us
     Some(if empty { 0 } else { product })
 }
 
-/// Whether an array with elements lies in memory as C does it. [`count`] has accepted the shape.
+/// Whether these are the strides of [`ArrayLayout::contiguous`] in C order, whatever the shape.
 fn is_in_c_order(shape: &[usize], strides: &[isize]) -> bool {
-    let mut step = 1;
+    if shape.contains(&0) {
+        return strides.iter().all(|&stride| stride == 0);
+    }
+    let mut step = 1usize;
     shape.iter().zip(strides).rev().all(|(&len, &stride)| {
-        let next = stride == step;
-        step *= len as isize;
+        let next = stride as usize == step;
+        step = step.wrapping_mul(len);
         next
     })
 }
@@ -279,66 +307,107 @@ impl<D: Dimension> TryFrom<(Vec<usize>, Vec<isize>)> for ArrayLayout<D> {
     }
 }
 
-/// A shape and its strides, one sequence each.
+/// A shape and its strides, one sequence each; of an array in C order there are no strides.
 impl<D: Dimension> Serialize for ArrayLayout<D> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.shape(), self.strides()).serialize(serializer)
+        let (shape, strides) = (self.shape(), self.strides());
+        let strides = if is_in_c_order(shape, strides) { &[] } else { strides };
+        (shape, strides).serialize(serializer)
     }
 }
 
 impl<'de, D: Dimension> Deserialize<'de> for ArrayLayout<D> {
     fn deserialize<De: Deserializer<'de>>(deserializer: De) -> Result<Self, De::Error> {
-        let (shape, strides) = <(Numbers<usize>, Numbers<isize>)>::deserialize(deserializer)?;
-        Self::from_slices(shape.as_slice(), strides.as_slice()).map_err(de::Error::custom)
+        let (Axes(shape, ..), Axes(strides, ..)) = <(Axes<D, usize>, Axes<D, isize>)>::deserialize(deserializer)?;
+        let shape = match shape {
+            Some(shape) => shape,
+            None if D::NDIM.unwrap_or(0) == 0 => D::zeros(0),
+            None => return Err(de::Error::invalid_length(0, &AXES)),
+        };
+        match strides {
+            Some(strides) if strides.ndim() == shape.ndim() => Ok(Self::with(shape, strides)),
+            Some(strides) => Err(de::Error::invalid_length(strides.ndim(), &AXES)),
+            None => Ok(Self::contiguous(shape, Order::C)),
+        }
     }
 }
 
-/// Numbers off the wire: a few of them in place.
-struct Numbers<N> {
-    few: [N; FEW],
-    len: usize,
-    /// All of them, if they are more.
-    many: Vec<N>,
-}
+/// ndarray keeps so many axes in place if their number is dynamic.
+const SMALL: usize = 4;
 
-const FEW: usize = 6;
+const AXES: &str = "a number for each axis";
 
-impl<N> Numbers<N> {
-    fn as_slice(&self) -> &[N] {
-        self.few.get(..self.len).unwrap_or(&self.many)
-    }
-}
+/// Numbers off the wire, if there are any: each an `N`, kept with its bits as a `usize`.
+struct Axes<D, N>(Option<D>, PhantomData<N>);
 
-impl<'de, N: Deserialize<'de> + Copy + Default> Deserialize<'de> for Numbers<N> {
+impl<'de, D: Dimension, N: Deserialize<'de> + Bits> Deserialize<'de> for Axes<D, N> {
+    #[inline]
     fn deserialize<De: Deserializer<'de>>(deserializer: De) -> Result<Self, De::Error> {
-        struct Visitor<N>(Numbers<N>);
+        deserializer.deserialize_seq(Axes(None, PhantomData))
+    }
+}
 
-        impl<'de, N: Deserialize<'de> + Copy + Default> de::Visitor<'de> for Visitor<N> {
-            type Value = Numbers<N>;
+impl<'de, D: Dimension, N: Deserialize<'de> + Bits> de::Visitor<'de> for Axes<D, N> {
+    type Value = Self;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number for each axis")
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(AXES)
+    }
+
+    #[inline]
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+        let mut next = || Ok(seq.next_element::<N>()?.map(N::bits));
+        let Some(first) = next()? else { return Ok(self) };
+        let dim = match D::NDIM {
+            Some(axes) => {
+                let mut dim = D::zeros(axes);
+                let mut number = Some(first);
+                for axis in 0..axes {
+                    dim[axis] = number.ok_or_else(|| de::Error::invalid_length(axis, &AXES))?;
+                    number = next()?;
+                }
+                if number.is_some() {
+                    return Err(de::Error::invalid_length(axes + 1, &AXES));
+                }
+                dim
             }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Numbers<N>, A::Error> {
-                let Visitor(mut numbers) = self;
-                while let Some(number) = seq.next_element()? {
-                    match numbers.few.get_mut(numbers.len) {
+            None => {
+                // A few in place; all of them elsewhere if they are more.
+                let (mut few, mut many, mut len) = ([first; SMALL], Vec::new(), 1);
+                while let Some(number) = next()? {
+                    match few.get_mut(len) {
                         Some(place) => *place = number,
                         None => {
-                            if numbers.many.is_empty() {
-                                numbers.many.extend(numbers.few);
+                            if many.is_empty() {
+                                many.extend(few);
                             }
-                            numbers.many.push(number);
+                            many.push(number);
                         }
                     }
-                    numbers.len += 1;
+                    len += 1;
                 }
-                Ok(numbers)
+                let numbers = few.get(..len).unwrap_or(&many);
+                let mut dim = D::zeros(len);
+                numbers.iter().enumerate().for_each(|(axis, &number)| dim[axis] = number);
+                dim
             }
-        }
+        };
+        Ok(Axes(Some(dim), PhantomData))
+    }
+}
 
-        let none = Numbers { few: [N::default(); FEW], len: 0, many: Vec::new() };
-        deserializer.deserialize_seq(Visitor(none))
+trait Bits {
+    fn bits(self) -> usize;
+}
+
+impl Bits for usize {
+    fn bits(self) -> usize {
+        self
+    }
+}
+
+impl Bits for isize {
+    fn bits(self) -> usize {
+        self as usize
     }
 }
