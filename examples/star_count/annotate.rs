@@ -1,7 +1,7 @@
 //! The photograph with a circle around each star.
 
 use image::{Rgb, RgbImage};
-use ndarray::{Array2, ArrayView3};
+use ndarray::{ArrayView2, ArrayView3};
 
 use crate::detect::{Sky, Star};
 
@@ -12,7 +12,7 @@ const GAP: usize = 4;
 const LARGEST: usize = 40;
 
 /// A copy of the photograph in which each star has a circle a little larger than itself.
-pub(crate) fn annotate(image: ArrayView3<'_, u8>, smoothed: &Array2<f32>, stars: &[Star], sky: Sky) -> RgbImage {
+pub(crate) fn annotate(image: ArrayView3<'_, u8>, smoothed: ArrayView2<'_, f32>, stars: &[Star], sky: Sky) -> RgbImage {
     let (height, width, _) = image.dim();
     let mut picture = RgbImage::from_fn(width as u32, height as u32, |x, y| {
         Rgb([0, 1, 2].map(|channel| image[[y as usize, x as usize, channel]]))
@@ -25,7 +25,7 @@ pub(crate) fn annotate(image: ArrayView3<'_, u8>, smoothed: &Array2<f32>, stars:
 
 /// How many pixels a star reaches to the left or right, whichever is less, before it is half as bright above the
 /// background.
-fn extent(smoothed: &Array2<f32>, star: &Star, sky: Sky) -> usize {
+fn extent(smoothed: ArrayView2<'_, f32>, star: &Star, sky: Sky) -> usize {
     let half = (star.brightness + sky.background) / 2.0;
     let bright =
         |column: Option<usize>| column.and_then(|x| smoothed.get((star.row, x))).is_some_and(|&value| value > half);

@@ -29,10 +29,12 @@ const FILES: usize = 6;
 /// How long a worker that has hung up may take to end.
 const END: Duration = Duration::from_secs(2);
 
-/// What has come of a worker.
+/// A worker's part of the smoothed photograph.
+pub(crate) type Part = SharedArrayMut<f32, Ix2>;
+
+/// What has come of a worker, beside its part.
 pub(crate) struct Outcome {
     pub(crate) tile: Range<usize>,
-    pub(crate) smoothed: SharedArrayMut<f32, Ix2>,
     pub(crate) stars: Vec<Star>,
     /// Bytes of all messages, both ways.
     pub(crate) moved: usize,
@@ -40,11 +42,14 @@ pub(crate) struct Outcome {
     pub(crate) with_handle: usize,
 }
 
+/// Which worker, and what has come of it.
+type Report = (usize, Result<(Outcome, Part), Failure>);
+
 /// The workers. Those that still run when it is dropped are killed.
 pub(crate) struct Crew {
     workers: Vec<Worker>,
-    reports: mpsc::Sender<(usize, Result<Outcome, Failure>)>,
-    inbox: mpsc::Receiver<(usize, Result<Outcome, Failure>)>,
+    reports: mpsc::Sender<Report>,
+    inbox: mpsc::Receiver<Report>,
 }
 
 struct Worker {
@@ -86,8 +91,8 @@ impl Crew {
     }
 
     /// Waits for all workers: their results, in the order in which they were hired.
-    pub(crate) fn results(mut self) -> Result<Vec<Outcome>, Failure> {
-        let mut results: Vec<Option<Outcome>> = self.workers.iter().map(|_| None).collect();
+    pub(crate) fn results(mut self) -> Result<Vec<(Outcome, Part)>, Failure> {
+        let mut results: Vec<Option<(Outcome, Part)>> = self.workers.iter().map(|_| None).collect();
         while results.iter().any(Option::is_none) {
             match self.inbox.recv_timeout(LOOK) {
                 Ok((number, Ok(outcome))) => results[number] = Some(outcome),
@@ -143,11 +148,12 @@ impl Drop for Worker {
     }
 }
 
-/// Talks to one worker until its result is here. Then hangs up, and the worker ends: not before, because until it is
-/// claimed the result is in the worker's memory alone.
-fn converse(listener: IpcOneShotServer<Hello>, job: Job, bar: &ProgressBar) -> Result<Outcome, Failure> {
+/// Talks to one worker until its result is here. Then hangs up, and the worker ends.
+fn converse(listener: IpcOneShotServer<Hello>, job: Job, bar: &ProgressBar) -> Result<(Outcome, Part), Failure> {
     let (_, worker) = listener.accept().map_err(|_| "it ended before it reported")?;
-    let sent = send(&worker.jobs, &job)?;
+    let (tile, sent) = (job.tile.clone(), send(&worker.jobs, &job)?);
+    // Hands the part over to the worker, which may be waiting for it.
+    drop(job);
     let (mut moved, mut shown) = (sent, 0);
     loop {
         let bytes = worker.replies.recv().map_err(|_| "it ended before it was done")?;
@@ -159,9 +165,9 @@ fn converse(listener: IpcOneShotServer<Hello>, job: Job, bar: &ProgressBar) -> R
             }
             Reply::Failed(why) => return Err(why.into()),
             Reply::Done { smoothed, stars } => {
-                bar.inc(job.tile.len().saturating_sub(shown) as u64);
+                bar.inc(tile.len().saturating_sub(shown) as u64);
                 let with_handle = sent + bytes.len();
-                return Ok(Outcome { tile: job.tile, smoothed, stars, moved, with_handle });
+                return Ok((Outcome { tile, stars, moved, with_handle }, smoothed));
             }
         }
     }

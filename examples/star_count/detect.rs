@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
+use ndarray::{Array2, ArrayView1, ArrayView3, ArrayViewMut1, Axis, s};
 use serde::{Deserialize, Serialize};
 
 /// Standard deviation of the smoothing, in pixels: that of a point of light in a typical photograph.
@@ -72,11 +72,17 @@ fn luminance(red: u8, green: u8, blue: u8) -> f32 {
     0.2126 * f32::from(red) + 0.7152 * f32::from(green) + 0.0722 * f32::from(blue)
 }
 
-/// The smoothed luminance of the rows `rows` of the photograph; `done` is called after each row.
+/// Writes the smoothed luminance of the rows `rows` of the photograph to `smoothed`, a row each; `done` is called after each
+/// row.
 ///
 /// Rows beyond `rows` are read where the smoothing needs them, and beyond the photograph its border goes on, so that a
 /// row comes out the same whatever tile it is in.
-pub(crate) fn smooth(image: ArrayView3<'_, u8>, rows: Range<usize>, mut done: impl FnMut()) -> Array2<f32> {
+pub(crate) fn smooth<'a>(
+    image: ArrayView3<'_, u8>,
+    rows: Range<usize>,
+    smoothed: impl Iterator<Item = ArrayViewMut1<'a, f32>>,
+    mut done: impl FnMut(),
+) {
     let (height, width, _) = image.dim();
     let kernel = kernel();
     let first = rows.start.saturating_sub(KERNEL_RADIUS);
@@ -96,15 +102,14 @@ pub(crate) fn smooth(image: ArrayView3<'_, u8>, rows: Range<usize>, mut done: im
     }
 
     // ... then along the columns.
-    let mut smoothed = Array2::zeros((rows.len(), width));
-    for (row, mut out) in rows.zip(smoothed.outer_iter_mut()) {
+    for (row, mut out) in rows.zip(smoothed) {
+        out.fill(0.0);
         for (offset, &weight) in kernel.iter().enumerate() {
             let from = (row + offset).saturating_sub(KERNEL_RADIUS).min(height - 1);
             out.scaled_add(weight, &blurred.row(from - first));
         }
         done();
     }
-    smoothed
 }
 
 /// The weights of the smoothing; their sum is 1.
@@ -118,13 +123,13 @@ fn kernel() -> [f32; 2 * KERNEL_RADIUS + 1] {
     kernel.map(|weight| weight / sum)
 }
 
-/// The stars among the rows `rows` of `smoothed`, which is the photograph from its row `first_row` on: the pixels
+/// The stars among the rows `rows` of `smoothed`, which are those of the photograph from its row `first_row` on: the pixels
 /// brighter than `level` and than all others around them. Of several equally bright ones the topmost, then leftmost, is
 /// the star.
-pub(crate) fn stars(smoothed: ArrayView2<'_, f32>, rows: Range<usize>, first_row: usize, level: f32) -> Vec<Star> {
+pub(crate) fn stars(smoothed: &[ArrayView1<'_, f32>], rows: Range<usize>, first_row: usize, level: f32) -> Vec<Star> {
     let mut stars = Vec::new();
     for row in rows {
-        for (column, &brightness) in smoothed.row(row).iter().enumerate() {
+        for (column, &brightness) in smoothed[row].iter().enumerate() {
             if brightness > level && is_peak(smoothed, row, column) {
                 stars.push(Star { row: first_row + row, column, brightness });
             }
@@ -133,13 +138,13 @@ pub(crate) fn stars(smoothed: ArrayView2<'_, f32>, rows: Range<usize>, first_row
     stars
 }
 
-fn is_peak(smoothed: ArrayView2<'_, f32>, row: usize, column: usize) -> bool {
-    let (height, width) = smoothed.dim();
-    let here = smoothed[[row, column]];
+fn is_peak(smoothed: &[ArrayView1<'_, f32>], row: usize, column: usize) -> bool {
+    let (height, width) = (smoothed.len(), smoothed[row].len());
+    let here = smoothed[row][column];
     let rows = row.saturating_sub(PEAK_RADIUS)..(row + PEAK_RADIUS + 1).min(height);
     let columns = column.saturating_sub(PEAK_RADIUS)..(column + PEAK_RADIUS + 1).min(width);
     rows.flat_map(|y| columns.clone().map(move |x| (y, x))).filter(|&at| at != (row, column)).all(|at| {
-        let there = smoothed[at];
+        let there = smoothed[at.0][at.1];
         if at < (row, column) { there < here } else { there <= here }
     })
 }

@@ -4,9 +4,10 @@
 //! cargo run --release --example star_count [-- [--workers N] [--out FILE] [IMAGE]]
 //! ```
 //!
-//! The photograph is put into shared memory once. Through `ipc-channel` each worker process gets a handle on all of it
-//! and a tile to work on, and gives back its smoothed tile, in shared memory too, with the stars that it found. The
-//! number of stars does not depend on the number of workers.
+//! The photograph is put into shared memory once, and so is room for a smoothed one. Through `ipc-channel` each worker
+//! process gets a handle on all of the first and a part of the second, a tile that it alone writes, and gives its part back
+//! with the stars that it found. Put together, the parts are the smoothed photograph: no pixel is ever copied. The number of
+//! stars does not depend on the number of workers.
 
 mod annotate;
 mod args;
@@ -25,12 +26,12 @@ use std::{
 };
 
 use args::{Command, Options};
-use commonage::{Shared, SharedArray};
+use commonage::{Shared, SharedArray, SharedArrayMut};
 use crew::{Crew, Outcome};
 use detect::Star;
 use image::{DynamicImage, ImageFormat, ImageReader};
 use indicatif::{ProgressBar, ProgressStyle};
-use ndarray::{Array3, ArrayView3, Axis, Ix3, concatenate};
+use ndarray::{Array3, ArrayView2, ArrayView3, Ix3, s};
 use postcard::experimental::serialized_size;
 use worker::{Job, Reply};
 
@@ -61,29 +62,31 @@ fn count(options: &Options) -> Result<(), Failure> {
     let pixels = image.as_view();
     let sky = detect::sky(pixels);
 
-    let rows = pixels.dim().0;
+    let (rows, columns, _) = pixels.dim();
     let workers = options.workers.min(rows);
     let bar = ProgressBar::new(rows as u64).with_style(ProgressStyle::with_template("{bar:40} {pos} of {len} rows")?);
     let mut crew = Crew::of(workers)?;
-    for number in 0..workers {
-        let tile = rows * number / workers..rows * (number + 1) / workers;
-        crew.hire(Job { image: image.clone(), tile, level: sky.level }, &bar)?;
+    let mut first = 0;
+    for smoothed in SharedArrayMut::zeroed((rows, columns))?.split_into(workers)? {
+        let tile = first..first + smoothed.as_view().nrows();
+        first = tile.end;
+        crew.hire(Job { image: image.clone(), tile, smoothed, level: sky.level }, &bar)?;
     }
-    let results = crew.results()?;
+    let (results, parts): (Vec<Outcome>, Vec<_>) = crew.results()?.into_iter().unzip();
     bar.finish_and_clear();
 
-    let tiles: Vec<_> = results.iter().map(|result| result.smoothed.as_view()).collect();
-    let smoothed = concatenate(Axis(0), &tiles)?;
+    let smoothed = SharedArrayMut::unsplit_all(parts)?.freeze()?;
     let stars: Vec<Star> = results.iter().flat_map(|result| &result.stars).copied().collect();
     let seconds = begin.elapsed().as_secs_f64();
 
     let out = options.out.display();
-    annotate::annotate(pixels, &smoothed, &stars, sky)
+    annotate::annotate(pixels, smoothed.as_view(), &stars, sky)
         .save_with_format(&options.out, ImageFormat::Png)
         .map_err(|error| format!("can't write {out}: {error}"))?;
 
     let moved: usize = results.iter().map(|result| result.moved).sum();
-    let copied = results.iter().map(|result| copied(pixels, sky.level, result)).sum::<Result<usize, _>>()?;
+    let copied =
+        results.iter().map(|result| copied(pixels, smoothed.as_view(), sky.level, result)).sum::<Result<usize, _>>()?;
     let report = format!(
         "{} stars\n{seconds:.3} s, worker processes: {workers}\n\
          {copied} bytes would have moved through a channel that copies\n{moved} bytes moved\n{out} shows where they are\n",
@@ -120,10 +123,16 @@ fn read(path: &Path) -> Result<DynamicImage, Failure> {
 }
 
 /// The bytes that a worker's messages would have been with pixels in them in place of handles.
-fn copied(image: ArrayView3<'_, u8>, level: f32, result: &Outcome) -> postcard::Result<usize> {
+fn copied(
+    image: ArrayView3<'_, u8>,
+    smoothed: ArrayView2<'_, f32>,
+    level: f32,
+    result: &Outcome,
+) -> postcard::Result<usize> {
     let image: Vec<u8> = image.iter().copied().collect();
-    let smoothed: Vec<f32> = result.smoothed.as_view().iter().copied().collect();
-    let job = serialized_size(&Job { image, tile: result.tile.clone(), level })?;
+    let tile = result.tile.clone();
+    let smoothed: Vec<f32> = smoothed.slice(s![tile.clone(), ..]).iter().copied().collect();
+    let job = serialized_size(&Job { image, tile, smoothed: (), level })?;
     let reply = serialized_size(&Reply::Done { smoothed, stars: result.stars.clone() })?;
     Ok(result.moved - result.with_handle + job + reply)
 }
