@@ -4,9 +4,10 @@
 //! cargo run --release --example storm [-- [--seconds N] [--seed N] [--processes N] [--backing anonymous|named|both]]
 //! ```
 //!
-//! Each process makes values, sends them, receives, clones and slices them, writes them, changes their kind and drops
-//! them, until it is killed, aborts, panics or exits, at any moment, and another takes its place. Each word of each value
-//! is known, and looked at when the value comes and before it goes. A supervisor that has no shared memory passes the
+//! Each process makes values, sends them, receives, clones and slices them, writes them, cuts them into parts for others to
+//! write and puts those together, changes their kind and drops them, until it is killed, aborts, panics or exits, at any
+//! moment, and another takes its place. Each word of each value is known, and looked at when the value comes and before it
+//! goes. A supervisor that has no shared memory passes the
 //! tokens on, to whatever process chance chooses. For each backing there is a keeper, which does the same and does not
 //! die: when all others are gone its pool must be empty, and when it is gone too, `/dev/shm` must hold nothing that was
 //! not there before.
@@ -18,6 +19,7 @@ mod args;
 mod crew;
 mod death;
 mod message;
+mod parts;
 mod random;
 mod report;
 mod stock;

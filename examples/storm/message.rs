@@ -10,6 +10,10 @@ pub(crate) struct Message {
     pub(crate) way: Way,
     pub(crate) fate: Fate,
     pub(crate) pattern: Pattern,
+    /// Others may hold its block: [`Value::crowded`](crate::value::Value::crowded).
+    pub(crate) crowded: bool,
+    /// The process that it is for, if that lives.
+    pub(crate) to: Option<u64>,
     pub(crate) token: String,
 }
 
@@ -48,7 +52,10 @@ impl fmt::Display for Message {
             Fate::Revoked => "revoked",
         };
         let Pattern { id, generation, start, len } = self.pattern;
-        write!(f, "{way} {fate} {id} {generation} {start} {len} {}", self.token)
+        let Message { crowded, token, .. } = self;
+        // No process has that number.
+        let to = self.to.unwrap_or(u64::MAX);
+        write!(f, "{way} {fate} {id} {generation} {start} {len} {crowded} {to} {token}")
     }
 }
 
@@ -82,6 +89,8 @@ impl FromStr for Message {
             start: parse(words.next())?,
             len: parse(words.next())?,
         };
-        Ok(Message { way, fate, pattern, token: parse(words.next())? })
+        let crowded = parse(words.next())?;
+        let to = Some(parse(words.next())?).filter(|to| *to != u64::MAX);
+        Ok(Message { way, fate, pattern, crowded, to, token: parse(words.next())? })
     }
 }

@@ -16,7 +16,7 @@ const MOST_WORDS: usize = 2 << 20;
 /// One thing that a worker can do by itself, and how often it does it.
 type Operation = (usize, &'static str, fn(&mut Stock) -> Result<(), Wrong>);
 
-const OPERATIONS: [Operation; 12] = [
+const OPERATIONS: [Operation; 15] = [
     (200, "make", Stock::make),
     (200, "clone", Stock::duplicate),
     (80, "slice", Stock::slice),
@@ -27,6 +27,9 @@ const OPERATIONS: [Operation; 12] = [
     (100, "ticket", Stock::ticket),
     (200, "send", Stock::send),
     (20, "send and revoke", Stock::send_and_revoke),
+    (80, "split", Stock::split),
+    (120, "send home", Stock::send_home),
+    (120, "unsplit", Stock::unsplit),
     (2, "trim", Stock::trim),
     (1, "sweep", Stock::sweep),
 ];
@@ -35,7 +38,7 @@ pub(crate) struct Stock {
     pub(crate) random: Random,
     process: u64,
     made: u64,
-    values: Vec<Value>,
+    pub(crate) values: Vec<Value>,
 }
 
 impl Stock {
@@ -66,10 +69,13 @@ impl Stock {
         };
         match claimed {
             Ok(handle) => {
-                let held = message.way == Way::Held;
-                let value = Value { handle, pattern: message.pattern, held };
+                let mut value = Value { handle, pattern: message.pattern, crowded: message.crowded };
                 value.check()?;
                 report::checked();
+                // A part is for others to write.
+                if value.crowded && self.random.one_in(2) {
+                    value.write();
+                }
                 self.keep(value)
             }
             Err(error) if message.fate != Fate::Once && is_over(&error) => Ok(()),
@@ -92,7 +98,7 @@ impl Stock {
         Ok(())
     }
 
-    fn keep(&mut self, value: Value) -> Result<(), Wrong> {
+    pub(crate) fn keep(&mut self, value: Value) -> Result<(), Wrong> {
         self.values.push(value);
         while self.values.len() > MOST_VALUES
             || self.values.iter().map(|value| value.pattern.len).sum::<usize>() > MOST_WORDS
@@ -106,7 +112,7 @@ impl Stock {
         (!self.values.is_empty()).then(|| self.random.below(self.values.len()))
     }
 
-    fn take(&mut self) -> Option<Value> {
+    pub(crate) fn take(&mut self) -> Option<Value> {
         self.any().map(|at| self.values.swap_remove(at))
     }
 
@@ -150,16 +156,14 @@ impl Stock {
         let Value { handle: Handle::Shared(shared), pattern, .. } = &self.values[at] else { return Ok(()) };
         let begin = self.random.below(pattern.len + 1);
         let len = self.random.below(pattern.len - begin + 1);
-        let part = Pattern { start: pattern.start + begin, len, ..*pattern };
-        let value = Value::new(Handle::Shared(shared.slice(begin..begin + len)), part);
+        let value = Value::new(Handle::Shared(shared.slice(begin..begin + len)), pattern.part(begin, len));
         self.keep(value)
     }
 
     fn write(&mut self) -> Result<(), Wrong> {
-        let Some(at) = self.any() else { return Ok(()) };
-        let Value { handle: Handle::Exclusive(exclusive), pattern, .. } = &mut self.values[at] else { return Ok(()) };
-        pattern.generation += 1;
-        pattern.write(exclusive);
+        if let Some(at) = self.any() {
+            self.values[at].write();
+        }
         Ok(())
     }
 
@@ -185,7 +189,7 @@ impl Stock {
 
     /// Makes a ticket and takes it back, in one of the ways there are.
     fn ticket(&mut self) -> Result<(), Wrong> {
-        let Some(Value { handle, pattern, held }) = self.take() else { return Ok(()) };
+        let Some(Value { handle, pattern, crowded }) = self.take() else { return Ok(()) };
         let handle = match handle {
             Handle::Shared(shared) => {
                 let ticket = shared.ticket()?;
@@ -205,12 +209,20 @@ impl Stock {
                 Handle::Exclusive(ticket.claim_mut()?)
             }
         };
-        self.keep(Value { handle, pattern, held })
+        self.keep(Value { handle, pattern, crowded })
     }
 
     fn send(&mut self) -> Result<(), Wrong> {
-        let Some(Value { handle, pattern, .. }) = self.take() else { return Ok(()) };
-        let post = |way, token| report::post(&Message { way, fate: Fate::Once, pattern, token });
+        self.take().map_or(Ok(()), |value| self.post(value, None))
+    }
+
+    /// Sends a value, in one of the ways there are, to whomever chance chooses, or to one process.
+    pub(crate) fn post(&mut self, value: Value, to: Option<u64>) -> Result<(), Wrong> {
+        let Value { handle, pattern, crowded } = value;
+        let post = |way, token| {
+            let crowded = crowded || way == Way::Held;
+            report::post(&Message { way, fate: Fate::Once, pattern, crowded, to, token });
+        };
         match handle {
             Handle::Shared(shared) if self.random.one_in(2) => post(Way::Shared, shared.into_token()?),
             // Dropped when it has been sent.
@@ -222,13 +234,13 @@ impl Stock {
     }
 
     fn send_and_revoke(&mut self) -> Result<(), Wrong> {
-        let Some(Value { handle, pattern, .. }) = self.take() else { return Ok(()) };
+        let Some(Value { handle, pattern, crowded }) = self.take() else { return Ok(()) };
         let (way, token) = match handle {
             Handle::Shared(shared) => (Way::Shared, shared.ticket()?.into_token()),
             Handle::Exclusive(exclusive) => (Way::Exclusive, exclusive.into_token()?),
         };
         let copy = Ticket::<[u64]>::from_token(&token)?;
-        report::post(&Message { way, fate: Fate::Revoked, pattern, token });
+        report::post(&Message { way, fate: Fate::Revoked, pattern, crowded, to: None, token });
         match copy.revoke() {
             Err(error) if !is_over(&error) => Err(error.into()),
             _ => Ok(()),

@@ -159,7 +159,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Gives a message to one worker, or now and then, if it is for many, to two.
+    /// Gives a message to one worker, the one that it is for or any; or now and then, if it is for many, to two.
     fn pass_on(&mut self, mut message: Message) {
         self.tally.sent += 1;
         if self.finishing {
@@ -172,7 +172,10 @@ impl Supervisor<'_> {
         }
         for _ in 0..if twice { 2 } else { 1 } {
             let chosen = self.random.below(self.workers.len().max(1));
-            let told = self.workers.values_mut().nth(chosen).is_some_and(|worker| worker.tell(&message.to_string()));
+            let number = message.to.filter(|to| self.workers.contains_key(to));
+            let number = number.or_else(|| self.workers.keys().nth(chosen).copied());
+            let worker = number.and_then(|number| self.workers.get_mut(&number));
+            let told = worker.is_some_and(|worker| worker.tell(&message.to_string()));
             self.tally.lost += u64::from(!told);
         }
     }

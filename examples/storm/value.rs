@@ -32,7 +32,17 @@ impl Pattern {
         words.iter_mut().zip(self.words()).for_each(|(word, expected)| *word = expected);
     }
 
-    fn check(self, found: &[u64]) -> Result<(), Wrong> {
+    /// The part from word `at` on, so many words long.
+    pub(crate) fn part(self, at: usize, len: usize) -> Pattern {
+        Pattern { start: self.start + at, len, ..self }
+    }
+
+    /// Where in the value the part ends.
+    pub(crate) fn end(self) -> usize {
+        self.start + self.len
+    }
+
+    pub(crate) fn check(self, found: &[u64]) -> Result<(), Wrong> {
         if found.len() != self.len {
             return Err(Wrong::Corrupt(format!("{self:?} has {} words", found.len())));
         }
@@ -75,8 +85,9 @@ impl From<Error> for Wrong {
 pub(crate) struct Value {
     pub(crate) handle: Handle,
     pub(crate) pattern: Pattern,
-    /// It came from a sender that had serialized it and not dropped it yet: if that died so, it still counts as a holder.
-    pub(crate) held: bool,
+    /// Others may hold its block: whoever has another part of it, or a sender that had serialized it, and died before it
+    /// dropped it.
+    pub(crate) crowded: bool,
 }
 
 pub(crate) enum Handle {
@@ -86,7 +97,7 @@ pub(crate) enum Handle {
 
 impl Value {
     pub(crate) fn new(handle: Handle, pattern: Pattern) -> Self {
-        Value { handle, pattern, held: false }
+        Value { handle, pattern, crowded: false }
     }
 
     pub(crate) fn check(&self) -> Result<(), Wrong> {
@@ -96,9 +107,17 @@ impl Value {
         })
     }
 
+    /// Writes it anew, if it can be written.
+    pub(crate) fn write(&mut self) {
+        if let Handle::Exclusive(exclusive) = &mut self.handle {
+            self.pattern.generation += 1;
+            self.pattern.write(exclusive);
+        }
+    }
+
     /// Turns the value from one kind into the other, if it can be.
     pub(crate) fn change_kind(self) -> Result<Value, Wrong> {
-        let Value { handle, pattern, held } = self;
+        let Value { handle, pattern, mut crowded } = self;
         let handle = match handle {
             Handle::Shared(shared) => match Shared::try_into_mut(shared) {
                 Ok(exclusive) => Handle::Exclusive(exclusive),
@@ -106,11 +125,14 @@ impl Value {
                 Err(refused) => return Err(refused.reason.into()),
             },
             Handle::Exclusive(exclusive) => match SharedMut::freeze(exclusive) {
-                Ok(shared) => Handle::Shared(shared),
-                Err(Refused { handle, reason: Error::NotAlone(_) }) if held => Handle::Exclusive(handle),
+                Ok(shared) => {
+                    crowded = false;
+                    Handle::Shared(shared)
+                }
+                Err(Refused { handle, reason: Error::NotAlone(_) }) if crowded => Handle::Exclusive(handle),
                 Err(refused) => return Err(refused.reason.into()),
             },
         };
-        Ok(Value { handle, pattern, held })
+        Ok(Value { handle, pattern, crowded })
     }
 }
