@@ -7,6 +7,7 @@
 //! | a value that many read | [`Shared`], [`SharedSlice`], [`SharedStr`] |
 //! | a value that one writes | [`SharedMut`], [`SharedSliceMut`], [`SharedStrMut`] |
 //! | to build a value where it stays | [`Shared::from_fn`], [`SharedMut::unzeroed`], [`SharedUninit`], [`SharedMut::resize`] |
+//! | a value that several write at the same time, each a part of it | [`SharedMut`, parts](SharedMut#parts) |
 //! | arrays, with the feature `ndarray` | `SharedArray`, `SharedArrayMut` |
 //! | a single plain value | [`Value`] |
 //! | a message that can be forwarded, kept, taken back | [`Ticket`] |
@@ -34,7 +35,8 @@
 //! | forks | the child inherits nothing: it can look at what its parent had while the parent keeps it, drop it without effect, and not send it ([`Error::Inherited`]); it makes, sends and receives values of its own | is the parent's | is the parent's |
 //!
 //! Who lives is known by locks that the kernel lets go of, however a process ends: no process id is compared, and no time is
-//! measured. [`sweep`] looks at once; the crate looks by itself once a second, at calls that send, receive or allocate.
+//! measured. [`sweep`] looks at once; the crate looks by itself once a second, at calls that send, receive or allocate, and
+//! before it refuses a change of kind.
 //! Messages that nobody claims are taken back by [`reclaim`], and when memory runs out after [`Config::lost_after`].
 //!
 //! `unsafe fork()`: what a child reads through an inherited handle is defined only while the parent keeps the handle, and it

@@ -74,8 +74,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// dead too, in the others that this process has mapped. Removes named segments that nobody has any more, and messages that
 /// the dead have left and that are older than [`Config::lost_after`].
 ///
-/// The pool does the same by itself: once a second at a call that sends, receives or allocates, before it grows, and before
-/// it gives up with [`Error::NoSpace`](crate::Error::NoSpace).
+/// The pool does the same by itself: once a second at a call that sends, receives or allocates, before it grows, before it
+/// gives up with [`Error::NoSpace`](crate::Error::NoSpace), and, for the segment in question, before it refuses a change of
+/// kind with [`Error::NotAlone`](crate::Error::NotAlone).
 ///
 /// ```
 /// let swept = commonage::sweep();

@@ -309,3 +309,24 @@ impl<E: NoUninit + CheckedBitPattern> SharedMut<[E]> {
         unsplit_all(parts.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As nobody has them who follows the protocol.
+    #[test]
+    fn parts_that_overlap_are_not_put_together() {
+        let whole = SharedMut::<[u32]>::zeroed(10).unwrap();
+        let part = |range: Range<usize>| {
+            let bytes = whole.hold.part().clone().narrow(range.start * 4, range.len() * 4);
+            SharedMut::<[u32]>::from_parts(bytes, range.len())
+        };
+        for (one, other) in [(0..6, 4..10), (0..10, 3..5), (2..7, 2..7), (0..5, 0..6)] {
+            let refused = part(one.clone()).unsplit(part(other.clone())).unwrap_err();
+            assert!(matches!(refused.reason, Error::Apart { .. }), "{one:?} and {other:?}: {refused}");
+        }
+        let refused = SharedMut::<[u32]>::unsplit_all([part(5..10), part(0..5), part(4..6)]).unwrap_err();
+        assert!(matches!(refused.reason, Error::Apart { .. }), "{refused}");
+    }
+}
