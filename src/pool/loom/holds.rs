@@ -133,3 +133,28 @@ fn who_joins_beside_a_change_of_kind_reads_nothing_that_is_written() {
         tables.assert_vacant(0, 1);
     });
 }
+
+#[test]
+fn a_part_that_has_come_back_stands_in_nobodys_way() {
+    check("arm, claim and freeze", 2, |total| {
+        let (held, tickets) = (vec![true, true, true], vec![(TicketState::Held, 1), (TicketState::Held, 2)]);
+        let tables = Start { exclusive: true, held, tickets, ..Start::default() }.tables(total);
+        let send = |slot: u32, token: Token| {
+            let peer = Process::new(&tables, slot);
+            thread::spawn(move || peer.arm(token))
+        };
+        let tokens = [Token::first(0, true), Token::first(1, true)];
+        let peers = [send(1, tokens[0]), send(2, tokens[1])];
+        let owner = Process::new(&tables, OWNER);
+        for token in tokens {
+            let claim = owner.claim(token);
+            assert!(claim.is_taken());
+            owner.keep(claim, 0);
+        }
+        // Whoever sends a part has given its hold before the part can be claimed.
+        assert_eq!(owner.change_kind(0, SERIAL, false), Some(SERIAL));
+        owner.give(0);
+        peers.into_iter().for_each(|peer| peer.join().unwrap());
+        tables.assert_vacant(0, 1);
+    });
+}
