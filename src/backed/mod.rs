@@ -196,6 +196,7 @@ pub unsafe trait ShmemBacked {
     ///
     /// By default it is made from the full name of the type and from the size and alignment of its metadata. Two programs
     /// agree on the name if the type comes from the same module of the same crate.
+    #[inline]
     fn fingerprint() -> u64 {
         fingerprint_of(type_name::<Self>(), size_of::<Self::MetaData>(), align_of::<Self::MetaData>())
     }
@@ -303,6 +304,7 @@ impl std::error::Error for CheckError {}
 /// assert_eq!(fingerprint_of("tile, version 1", 8, 4), fingerprint_of("tile, version 1", 8, 4));
 /// assert_ne!(fingerprint_of("tile, version 1", 8, 4), fingerprint_of("tile, version 2", 8, 4));
 /// ```
+#[inline]
 pub fn fingerprint_of(name: &str, size: usize, align: usize) -> u64 {
     fingerprint_with(b"custom  ", name, size, align, 0)
 }
@@ -311,25 +313,33 @@ pub fn fingerprint_of(name: &str, size: usize, align: usize) -> u64 {
 ///
 /// It has to tell types apart, not to withstand anybody, and it is asked for at each make and claim: so each eight bytes
 /// are mixed in by one multiplication, and where the compiler knows the name it can do all of that itself.
-#[inline]
+#[inline(always)]
 fn fingerprint_with(family: &[u8; 8], name: &str, size: usize, align: usize, more: u64) -> u64 {
+    let mut state = 0x636f_6d6d_6f6e_6167;
     // The length of the name comes before it, so that no two names are the same words.
-    let parts = [u64::from_le_bytes(*family), size as u64, align as u64, more, name.len() as u64];
+    for part in [u64::from_le_bytes(*family), size as u64, align as u64, more, name.len() as u64] {
+        state = mix(state, part);
+    }
     let (words, rest) = name.as_bytes().as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let words = words.iter().chain([&last]).map(|word| u64::from_le_bytes(*word));
-    parts.into_iter().chain(words).fold(0x636f_6d6d_6f6e_6167, mix)
+    for word in words {
+        state = mix(state, u64::from_le_bytes(*word));
+    }
+    let mut last = 0;
+    for (at, byte) in rest.iter().enumerate() {
+        last |= u64::from(*byte) << (8 * at);
+    }
+    mix(state, last)
 }
 
 /// Both halves of a product with a number without a pattern, so that each bit of `state` and `word` reaches many.
-#[inline]
+#[inline(always)]
 fn mix(state: u64, word: u64) -> u64 {
     let product = u128::from(state.rotate_left(23) ^ word) * 0x9e37_79b9_7f4a_7c15;
     product as u64 ^ (product >> 64) as u64
 }
 
 /// The fingerprint of a family of types with elements `T`.
+#[inline(always)]
 fn fingerprint_of_family<T>(family: &[u8; 8], more: u64) -> u64 {
     fingerprint_with(family, type_name::<T>(), size_of::<T>(), align_of::<T>(), more)
 }

@@ -140,46 +140,43 @@ thread_local! {
     static MAGAZINE: RefCell<Magazine> = RefCell::new(Magazine::new());
 }
 
-/// A block of `class`, from this thread's cache if there is one. `refill` gets the number of blocks that the cache would
-/// like, and has at least one if it succeeds.
+/// A block of `class`, if this thread keeps one.
 #[inline]
-pub(crate) fn pop<E>(class: u8, refill: impl Fn(usize, &mut Vec<Spare>) -> Result<Spare, E>) -> Result<Spare, E> {
-    let cached = MAGAZINE.try_with(|magazine| {
+pub(crate) fn pop(class: u8) -> Option<Spare> {
+    take(|kept| kept.blocks[usize::from(class)].pop())
+}
+
+/// A run of exactly `pages` pages, if this thread keeps one.
+#[inline]
+pub(crate) fn pop_run(pages: u32) -> Option<Spare> {
+    take(|kept| if pages > LONGEST_RUN { None } else { kept.run_of(pages) })
+}
+
+#[inline]
+fn take(from: impl FnOnce(&mut Kept) -> Option<Spare>) -> Option<Spare> {
+    let taken = MAGAZINE.try_with(|magazine| {
         let mut magazine = magazine.borrow_mut();
         let looks = magazine.count();
-        let spares = &mut magazine.kept().blocks[usize::from(class)];
-        let spare = match spares.pop() {
-            Some(spare) => Ok(spare),
-            None => refill(CAPACITY / 2, spares),
-        };
-        (spare, looks)
+        (from(magazine.kept()), looks)
     });
-    // The thread is ending and its cache has gone: straight from the pool.
-    let (spare, looks) = cached.unwrap_or_else(|_| (refill(0, &mut Vec::new()), false));
+    // Of a thread that is ending the cache has gone.
+    let (spare, looks) = taken.unwrap_or((None, false));
     if looks {
         recovery::look();
     }
     spare
 }
 
-/// A run of exactly `pages` pages, if this thread keeps one.
-#[inline]
-pub(crate) fn pop_run(pages: u32) -> Option<Spare> {
-    if pages > LONGEST_RUN {
-        recovery::look();
-        return None;
-    }
-    let (run, looks) = MAGAZINE
-        .try_with(|magazine| {
-            let mut magazine = magazine.borrow_mut();
-            let looks = magazine.count();
-            (magazine.kept().run_of(pages), looks)
-        })
-        .ok()?;
-    if looks {
-        recovery::look();
-    }
-    run
+/// A block of `class`, of which this thread keeps none. `refill` gets the number of blocks that it would like to keep, and
+/// has at least one if it succeeds.
+#[cold]
+pub(crate) fn refill<E>(class: u8, refill: impl Fn(usize, &mut Vec<Spare>) -> Result<Spare, E>) -> Result<Spare, E> {
+    let refilled = MAGAZINE.try_with(|magazine| {
+        let mut magazine = magazine.borrow_mut();
+        refill(CAPACITY / 2, &mut magazine.kept().blocks[usize::from(class)])
+    });
+    // The thread is ending: straight from the pool.
+    refilled.unwrap_or_else(|_| refill(0, &mut Vec::new()))
 }
 
 /// Keeps a vacant block for the next request of this thread.

@@ -140,19 +140,27 @@ fn allocate_any(len: usize, align: usize, fingerprint: u64, kind: Kind) -> Resul
     }
     let bytes = if align > BLOCK_ALIGN { len.max(PAGE) } else { len };
     let vacant = match class_for(bytes) {
-        Some(class) => {
-            insist(|grow| magazine::pop(class, |more, spares| lock(POOL.get()).refill(class, more, spares, grow)))?
-        }
-        None => {
-            let pages = pages_for(bytes) as u32;
-            match magazine::pop_run(pages) {
-                Some(run) => run,
-                None => insist(|grow| lock(POOL.get()).block_of_pages(pages, grow))?,
-            }
-        }
+        Some(class) => match magazine::pop(class) {
+            Some(block) => block,
+            None => new_block(class)?,
+        },
+        None => match magazine::pop_run(pages_for(bytes) as u32) {
+            Some(run) => run,
+            None => new_run(pages_for(bytes) as u32)?,
+        },
     };
     let fresh = vacant.place.fresh;
     Ok((block::allocate(vacant, len, fingerprint, kind)?, fresh))
+}
+
+#[cold]
+fn new_block(class: u8) -> Result<Spare, Error> {
+    insist(|grow| magazine::refill(class, |more, spares| lock(POOL.get()).refill(class, more, spares, grow)))
+}
+
+#[cold]
+fn new_run(pages: u32) -> Result<Spare, Error> {
+    insist(|grow| lock(POOL.get()).block_of_pages(pages, grow))
 }
 
 /// Asks for a block, and looks for what the dead have before the pool grows, and before it gives up.
