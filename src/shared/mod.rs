@@ -449,7 +449,9 @@ where
 {
     #[inline]
     fn clone(&self) -> Self {
-        Shared { part: self.part.clone(), metadata: self.metadata.clone(), of: PhantomData }
+        // In this order the count's barrier does not wait for a copy that is still on its way.
+        let metadata = self.metadata.clone();
+        Shared { part: self.part.clone(), metadata, of: PhantomData }
     }
 }
 
