@@ -34,19 +34,20 @@ const OWN_DEADLINE: Duration = Duration::from_secs(1);
 const SPINS: u32 = 200;
 
 /// The segment of which a token says that it has its ticket: attached, its secret known.
-pub(crate) struct Source {
+pub(crate) struct Source<'l> {
     at: Arc<Attachment>,
-    locator: Locator,
+    locator: &'l Locator,
 }
 
-impl Source {
+impl<'l> Source<'l> {
     /// Finds the segment among those that this process has mapped, or attaches it.
     ///
     /// # Errors
     ///
     /// `Gone`, `Unreachable`, `NotTheSegment`, `Abi`, `Corrupt`, `ParticipantsFull`, `Os`.
-    pub(crate) fn find(locator: &Locator) -> Result<Self, Error> {
-        Ok(Source { at: peers::attach(locator)?, locator: *locator })
+    #[inline]
+    pub(crate) fn find(locator: &'l Locator) -> Result<Self, Error> {
+        Ok(Source { at: peers::attach(locator)?, locator })
     }
 
     pub(crate) fn secret(&self) -> &Secret {
@@ -59,7 +60,7 @@ impl Source {
             match take_back(&self.at, issued, &[TicketState::Armed]) {
                 Some(taken) => return taken,
                 None if exit::exiting() => return false,
-                None => match Self::find(&self.locator) {
+                None => match Self::find(self.locator) {
                     Ok(again) => self = again,
                     Err(_) => return false,
                 },
@@ -75,28 +76,29 @@ impl Source {
     /// `StillHeld`, `AlreadyClaimed`, `Expired`, `WrongKind`, `Corrupt`, `Range`, `CountLimit`, `Exiting`, `Os`, and those
     /// of `check`.
     pub(crate) fn claim(
-        self,
-        issued: Issued,
+        &self,
+        issued: &Issued,
         kind: Kind,
         start: usize,
         len: usize,
         check: impl FnOnce(&Part) -> Result<(), Error>,
     ) -> Result<Part, Error> {
         recovery::look();
-        let (hold, taken) = match self.take_or_join(issued, kind, start, len) {
+        let (hold, taken) = match self.take_or_join(*issued, kind, start, len) {
             // A thread that found the segment idle has left it meanwhile: this process attaches again.
             Err(Error::Exiting) if !exit::exiting() => {
-                return Self::find(&self.locator)?.claim(issued, kind, start, len, check);
+                return Self::find(self.locator)?.claim(issued, kind, start, len, check);
             }
             result => result?,
         };
-        let mut claimed = Claimed { part: Some(Part::whole(hold)), taken, issued, kind };
         // A hold that was here already has its own copy of the length.
-        let length = claimed.part().len();
-        if start.checked_add(len).is_none_or(|end| end > length) {
+        let length = hold.len();
+        let within = start.checked_add(len).is_some_and(|end| end <= length);
+        let (from, bytes) = if within { (start, len) } else { (0, length) };
+        let claimed = Claimed { part: Some(Part::whole(hold).narrow(from, bytes)), taken, ticket: issued.ticket, kind };
+        if !within {
             return Err(Error::Range { start, end: start.saturating_add(len), length });
         }
-        claimed.part = claimed.part.take().map(|whole| whole.narrow(start, len));
         check(claimed.part())?;
         Ok(claimed.keep())
     }
@@ -285,7 +287,7 @@ struct Claimed<'a> {
     part: Option<Part>,
     /// `None` if the value was joined.
     taken: Option<Taken<'a>>,
-    issued: Issued,
+    ticket: u32,
     kind: Kind,
 }
 
@@ -312,7 +314,7 @@ impl Drop for Claimed<'_> {
         let Some(part) = self.part.take() else { return };
         if let Some(taken) = self.taken.take() {
             // Where that fails, the ticket is free and the part is dropped: an exiting process loses what it was sent.
-            let _ = part.hand_over_to(self.kind, sys::boot_time(), |_| Ok((self.issued.ticket, taken.keep())));
+            let _ = part.hand_over_to(self.kind, sys::boot_time(), |_| Ok((self.ticket, taken.keep())));
         }
     }
 }

@@ -38,16 +38,17 @@ pub(crate) fn claim<T: ShmemBacked + ?Sized>(bytes: &[u8], kind: Kind) -> Result
             found_fingerprint: token.fields().fingerprint,
         });
     }
-    let locator = token.fields().locator;
-    let claimed = Source::find(&locator).and_then(|source| {
-        let token = token.verify(source.secret())?;
-        let metadata = token.metadata::<T>()?;
-        let token::Fields { issued, start, len, .. } = *token.fields();
-        let part = source.claim(issued, kind, start, len, |part| check::<T>(part, &metadata))?;
+    let claim = || {
+        let token::Fields { locator, issued, start, len, .. } = token.fields();
+        let source = Source::find(locator)?;
+        let metadata = token.verify(source.secret())?.metadata::<T>()?;
+        let part = source.claim(issued, kind, *start, *len, |part| check::<T>(part, &metadata))?;
         Ok((part, metadata))
-    });
-    match claimed {
-        Err(missing) if may_be_willed(&locator, &missing) => claim_will::<T>(&token, kind).unwrap_or(Err(missing)),
+    };
+    match claim() {
+        Err(missing) if may_be_willed(&token.fields().locator, &missing) => {
+            claim_will::<T>(&token, kind).unwrap_or(Err(missing))
+        }
         claimed => claimed,
     }
 }

@@ -93,6 +93,7 @@ impl Fields {
         put(header, at::FINGERPRINT, fingerprint.to_le_bytes());
     }
 
+    #[inline(always)]
     fn read(header: &[u8; HEADER]) -> Result<Self, TokenFault> {
         let kind = match take(header, at::KIND) {
             [0] => Kind::Shared,
@@ -359,10 +360,12 @@ impl<'a> Unverified<'a> {
     /// # Errors
     ///
     /// `NotAToken`.
+    #[inline(always)]
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         Self::parse_bytes(bytes).map_err(Error::NotAToken)
     }
 
+    #[inline(always)]
     fn parse_bytes(bytes: &'a [u8]) -> Result<Self, TokenFault> {
         let found = bytes.len();
         if let Some(magic) = bytes.first_chunk() {
