@@ -94,6 +94,20 @@ where
 
     /// Puts two parts whose rows lie side by side together, in either order. Nothing is copied.
     ///
+    /// ```
+    /// use commonage::{Error, SharedArrayMut};
+    /// use ndarray::Ix4;
+    ///
+    /// let mut frames: SharedArrayMut<u8, Ix4> = SharedArrayMut::zeroed(Ix4(10, 3, 4, 2))?;
+    /// let second = frames.split_off(5)?;
+    /// frames = second.unsplit(frames)?;
+    /// assert_eq!(frames.as_view().shape(), [10, 3, 4, 2]);
+    ///
+    /// let other = SharedArrayMut::zeroed(Ix4(10, 3, 4, 2))?;
+    /// assert!(matches!(frames.unsplit(other).unwrap_err().reason, Error::OtherBlock { .. }));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Refused`], with both handles as they were, and as the reason [`Error::OtherBlock`], [`Error::Apart`],
