@@ -35,8 +35,8 @@ pub(crate) struct Held {
     pub(crate) block: u32,
     /// The first byte of the block.
     data: NonNull<u8>,
-    /// Bytes of the block that the value uses.
-    len: usize,
+    /// Bytes of the block that the value uses. Changes when an exclusive value that has become shorter is cut into parts.
+    len: AtomicUsize,
     fingerprint: u64,
     /// Changes at `thaw`, when this is the only hold anywhere.
     serial: AtomicU64,
@@ -60,7 +60,7 @@ impl Held {
             at,
             block,
             data,
-            len: extent.len,
+            len: AtomicUsize::new(extent.len),
             fingerprint: extent.fingerprint,
             serial: AtomicU64::new(serial),
             place: Place::default(),
@@ -76,7 +76,8 @@ impl Held {
 
     /// What the next value is, of a block that is vacant.
     pub(crate) fn describe(&mut self, len: usize, fingerprint: u64, serial: u64) {
-        (self.len, self.fingerprint) = (len, fingerprint);
+        *self.len.get_mut() = len;
+        self.fingerprint = fingerprint;
         *self.serial.get_mut() = serial;
     }
 
@@ -98,7 +99,11 @@ impl Held {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_len(&self, len: usize) {
+        self.len.store(len, Ordering::Relaxed);
     }
 
     pub(crate) fn fingerprint(&self) -> u64 {

@@ -64,6 +64,28 @@ impl Own {
         at.segment.prefault(layout.block_bytes(0, headers_backed(at)));
     }
 
+    /// Gives the memory of up to so many free pages back, from the last on, but not that of `spared`: of how many.
+    pub(super) fn punch_idle(&mut self, pages: usize, spared: &Range<usize>) -> usize {
+        let mut left = pages;
+        if !sys::PUNCHES {
+            return 0;
+        }
+        for hole in self.arena.holes().into_iter().rev() {
+            let around = [spared.end.max(hole.start)..hole.end, hole.start..spared.start.min(hole.end)];
+            for range in around.into_iter().filter(|range| !range.is_empty()) {
+                for backed in self.arena.backed_in(range).into_iter().rev() {
+                    let len = backed.len().min(left);
+                    self.punch(backed.end - len..backed.end);
+                    left -= len;
+                    if left == 0 {
+                        return pages;
+                    }
+                }
+            }
+        }
+        pages - left
+    }
+
     pub(super) fn punch_holes(&mut self) {
         for hole in self.arena.holes() {
             self.punch(hole);

@@ -1,9 +1,12 @@
-//! Parts of one block: cut, and put together again. Nothing here touches the control area: a part in this process is one
+//! Parts of one block: cut, and put together again. The control area does not know of them: a part in this process is one
 //! more handle on the hold, and what has gone elsewhere is a hold, or a ticket, as any other.
 
-use std::ops::Range;
+use std::{ops::Range, sync::atomic::Ordering};
 
-use crate::{Error, pool::Part};
+use crate::{
+    Error,
+    pool::{Part, steps::Area, word::Word},
+};
 
 impl Part {
     /// Where the part is in its block, in bytes.
@@ -21,6 +24,26 @@ impl Part {
         let tail = self.clone().narrow(at, self.len() - at);
         *self = self.clone().narrow(0, at);
         tail
+    }
+
+    /// Gives up what lies behind the first `len` bytes. If the part is all that there is of its block, the block is as long
+    /// from now on.
+    ///
+    /// # Panics
+    ///
+    /// If the part is not as long.
+    pub(crate) fn shorten(&mut self, len: usize) {
+        *self = self.clone().narrow(0, len);
+        let (hold, at) = (self.hold(), &*self.hold().at);
+        if at.is_inherited() || self.offset() != 0 {
+            return;
+        }
+        let _stripe = at.stripe(hold.block);
+        let word = Word(at.word(hold.block).load(Ordering::Acquire));
+        if self.alone_here() && (word.in_flight(), word.holders()) == (0, 1) {
+            at.control.block(hold.block).length.store(len as u64, Ordering::Relaxed);
+            hold.set_len(len);
+        }
     }
 
     /// The two must be of one block to be put together.

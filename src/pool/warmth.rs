@@ -1,6 +1,6 @@
 //! What stays warm: how much free memory is kept, what is made ready in advance, and what goes back to the system.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use crate::{
     Config, Error,
@@ -15,6 +15,8 @@ use crate::{
     },
 };
 
+/// At most this part of what is kept is given back at one time beyond what has to be.
+const SLACK: u64 = 32;
 /// Free resident bytes that are always kept warm.
 const RETAIN: u64 = 256 << 20;
 
@@ -70,15 +72,35 @@ impl Pool {
         let Some(run) = own.arena.free(number) else { return };
         self.largest -= self.largest / 64;
         self.largest = self.largest.max(run.pages as u64 * PAGE as u64);
-        let excess = self.warm().saturating_sub(self.retain());
-        let Some(own) = self.segments[index].as_mut().filter(|_| excess > 0) else { return };
-        if own.arena.is_empty() && index > 0 && own.arena.warm() as u64 * PAGE as u64 <= excess {
-            return self.retire(index);
+        self.give_up_excess(index, run.range());
+    }
+
+    /// If more is warm than is kept: gives back a little more than what is too much, so that this need not be looked for at
+    /// each value that is freed. First what is idle elsewhere, from the end, last what has just been freed: the pages `freed`
+    /// of segment `index`, which are the next to be used.
+    fn give_up_excess(&mut self, index: usize, freed: Range<usize>) {
+        let (warm, retain) = (self.warm(), self.retain());
+        if warm <= retain {
+            return;
         }
-        // No more than is too much: what is left of the run stays warm.
-        let pages = usize::try_from(excess.div_ceil(PAGE as u64)).unwrap_or(usize::MAX);
-        let range = run.range();
-        own.punch(range.end.saturating_sub(pages).max(range.start)..range.end);
+        let mut pages = (warm - (retain - retain / SLACK)).div_ceil(PAGE as u64) as usize;
+        let elsewhere = warm > (freed.len() * PAGE) as u64;
+        for at in (0..self.segments.len()).rev().filter(|_| elsewhere) {
+            let Some(own) = &mut self.segments[at] else { continue };
+            if own.arena.is_empty() && at > 0 && own.arena.warm() <= pages {
+                pages -= own.arena.warm();
+                self.retire(at);
+                continue;
+            }
+            let spared = if at == index { freed.clone() } else { 0..0 };
+            pages -= own.punch_idle(pages, &spared);
+            if pages == 0 {
+                return;
+            }
+        }
+        if let Some(own) = &mut self.segments[index] {
+            own.punch(freed.end.saturating_sub(pages).max(freed.start)..freed.end);
+        }
     }
 
     /// Free bytes that have memory.

@@ -63,6 +63,15 @@ impl Exclusive {
         }
     }
 
+    /// Gives up what lies behind the first `len` bytes.
+    #[track_caller]
+    pub(super) fn shorten(&mut self, len: usize) {
+        self.assert_live();
+        if let Some(part) = &mut self.part {
+            part.shorten(len);
+        }
+    }
+
     /// Whether the handle has not been serialized.
     #[inline]
     pub(super) fn is_live(&self) -> bool {

@@ -57,6 +57,11 @@ pub(super) fn split_off<T: InParts + ?Sized>(whole: &mut SharedMut<T>, at: usize
     assert!(at <= units.number, "a split at {at} of a length of {}", units.number);
     let head = T::of_units(&whole.metadata, at)?;
     let tail = T::of_units(&whole.metadata, units.number - at)?;
+    // A slice that has been resized has forgotten what lies behind it.
+    let used = units.number.saturating_mul(units.bytes);
+    if used < whole.hold.part().len() {
+        whole.hold.shorten(used);
+    }
     // `at` is not 0, so the units are within the part's bytes, and their size does not overflow.
     let part = whole.hold.split_off(if at == 0 { 0 } else { at * units.bytes });
     whole.metadata = head;

@@ -33,6 +33,9 @@ pub(crate) use super::unix::{
 };
 use crate::Error;
 
+/// Memory can be taken out of the middle of an object.
+pub(crate) const PUNCHES: bool = true;
+
 /// A word of this process's own that a forked child finds zero (`MADV_WIPEONFORK`); null until it is made.
 static PID: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 

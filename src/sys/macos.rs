@@ -28,6 +28,9 @@ pub(crate) use super::unix::{
 };
 use crate::{Error, sys::Refusal};
 
+/// Memory can't be taken out of the middle of an object.
+pub(crate) const PUNCHES: bool = false;
+
 /// The id of this process.
 pub(crate) fn process_id() -> u32 {
     process::id()

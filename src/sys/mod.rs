@@ -33,7 +33,7 @@ pub(crate) use platform::LockFile;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::unmap;
 pub(crate) use platform::{
-    Object, Uninherited, anonymous_works, at_exit, available_memory, boot_time, create_private,
+    Object, PUNCHES, Uninherited, anonymous_works, at_exit, available_memory, boot_time, create_private,
     exclude_from_core_dumps, is_in_view, largest_file, named_directory, open_private, page_size, process_id, protect,
     read_at, reserve_file, unlink_named, wait, wake_all, write_from,
 };

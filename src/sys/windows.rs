@@ -54,6 +54,9 @@ pub(crate) fn page_size() -> usize {
     })
 }
 
+/// Memory can't be taken out of the middle of an object.
+pub(crate) const PUNCHES: bool = false;
+
 /// The id of this process.
 pub(crate) fn process_id() -> u32 {
     process::id()

@@ -332,3 +332,25 @@ proptest! {
         prop_assert!(whole.len() == len && is_counting(&whole, 0));
     }
 }
+
+#[test]
+fn a_slice_that_has_become_shorter_is_cut_and_put_together() {
+    on_both_backings("parts::a_slice_that_has_become_shorter_is_cut_and_put_together", || {
+        let mut whole: SharedSliceMut<u32> = SharedSliceMut::zeroed(1000).unwrap();
+        whole.resize(600, 0).unwrap();
+        let mut tail = whole.split_off(200);
+        assert_eq!((whole.len(), tail.len()), (200, 400));
+        tail.fill(2);
+        whole.fill(1);
+        let token = tail.into_token().unwrap();
+        let tail = SharedSliceMut::from_token(&token).unwrap();
+        let mut whole = SharedSliceMut::unsplit_all([tail, whole]).unwrap();
+        assert!(whole[..200].iter().all(|one| *one == 1) && whole[200..].iter().all(|two| *two == 2));
+        // Grown again it is another block.
+        whole.resize(900, 3).unwrap();
+        assert_eq!((whole[199], whole[599], whole[899]), (1, 2, 3));
+        let parts = whole.split_into(7);
+        let frozen = SharedSliceMut::unsplit_all(parts.into_iter().rev()).unwrap().freeze().unwrap();
+        assert_eq!((frozen.len(), frozen[200]), (900, 2));
+    });
+}

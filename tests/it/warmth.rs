@@ -122,3 +122,23 @@ fn a_copy_into_memory_that_nobody_has_used_is_whole_and_so_is_one_into_used_memo
         }
     });
 }
+
+#[test]
+fn what_is_idle_goes_before_what_is_used_again_and_again() {
+    on_both_backings("warmth::what_is_idle_goes_before_what_is_used_again_and_again", || {
+        // As much as is kept, all of it idle from now on.
+        let source = vec![7_u8; 256 << 20];
+        drop(SharedSlice::<u8>::copy_from(&source[..]).unwrap());
+        let again = |times: usize| {
+            let before = faults();
+            for _ in 0..times {
+                assert_eq!(SharedSlice::<u8>::copy_from(&source[..2 << 20]).unwrap().len(), 2 << 20);
+            }
+            faults() - before
+        };
+        again(2);
+        // Else each has its 512 pages faulted in.
+        let faults = again(40);
+        assert!(faults < 1000, "{faults} page faults");
+    });
+}
