@@ -1,47 +1,58 @@
 //! commonage beside its peers and its limits, measured in one run.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml` prints one Markdown table; `-- --out DIR` also writes
-//! it to `DIR/table.md`, every figure to `DIR/results.csv` and a picture to `DIR/plot.svg`. `-- survive` measures nothing:
-//! it shows what processes that are killed leave behind.
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml` prints Markdown tables; `-- --out DIR` also writes them to
+//! `DIR/table.md`, every figure to `DIR/results.csv` and a picture to `DIR/plot.svg`. `-- survive` measures nothing: it shows
+//! what processes that are killed leave behind.
 
+mod cores;
 mod measure;
+mod partner;
 mod peers;
-mod ping_pong;
 mod plot;
 mod report;
+mod role;
+mod scale;
 mod stats;
 mod survive;
-mod work;
+mod wire;
+mod works;
 
-use std::{error::Error, fs, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeSet, error::Error, fs, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
+    cores::OneCore,
     measure::Effort,
-    report::{Group, Measured},
+    report::{Finding, Measured},
 };
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Measures commonage beside its peers and its limits and prints one Markdown table.
+/// Measures commonage beside its peers and its limits and prints Markdown tables.
 #[derive(Parser)]
 struct Options {
     #[command(subcommand)]
     instead: Option<Instead>,
-    /// Fewer rounds: done in well under a minute.
+    /// Fewer rounds: done within a minute.
     #[arg(long)]
     quick: bool,
-    /// Also measures the sizes in between, and writes table.md, results.csv and plot.svg to this directory.
+    /// Also writes table.md, results.csv and plot.svg to this directory.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Be the other process of the ping-pong, for this contender.
-    #[arg(long, hide = true, requires = "server")]
-    echo: Option<String>,
-    /// Where the other process reports.
+    /// Only the works, and parts of the last table, whose names contain this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Be another process of the run, in this role.
+    #[arg(long, hide = true, requires = "contender", requires = "with")]
+    be: Option<String>,
+    /// Whose.
     #[arg(long, hide = true)]
-    server: Option<String>,
+    contender: Option<String>,
+    /// What the role needs to know.
+    #[arg(long, hide = true)]
+    with: Option<String>,
 }
 
 /// What is done instead.
@@ -69,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Outcome {
-    // An interrupted run still drops every value: sharify's segments have names, which nobody else would remove.
+    // An interrupted run still drops every value: some peers' segments have names, which nobody else would remove.
     ctrlc::set_handler(measure::interrupt)?;
     match &options.instead {
         Some(Instead::Survive { member: Some(contender), number: Some(number) }) => {
@@ -78,39 +89,67 @@ fn run(options: Options) -> Outcome {
         Some(Instead::Survive { .. }) => return survive::compare(),
         None => {}
     }
-    measure::stay_on_one_core();
-    if let (Some(contender), Some(server)) = (&options.echo, &options.server) {
-        return ping_pong::echo(contender, server);
+    if let (Some(role), Some(contender), Some(with)) = (&options.be, &options.contender, &options.with) {
+        return role::play(role, contender, with);
     }
-    let before = report::named_segments();
-    let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
-    let measured = measure_all(effort, options.out.is_some())?;
+    let before = named_segments();
+    let outcome = compare(&options);
+    for name in named_segments().difference(&before) {
+        eprintln!("peers: /dev/shm/{name} has appeared during the run and is still there");
+    }
+    outcome
+}
 
-    let table = report::table(&measured, effort);
-    print!("{table}");
+fn compare(options: &Options) -> Outcome {
+    let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
+    let (measured, findings) = measure_all(effort, options.only.as_deref().unwrap_or_default())?;
+    let tables = report::tables(&measured, &findings);
+    print!("{tables}");
     if let Some(directory) = &options.out {
         fs::create_dir_all(directory)?;
-        fs::write(directory.join("table.md"), &table)?;
-        report::write_csv(&measured, &directory.join("results.csv"))?;
+        fs::write(directory.join("table.md"), &tables)?;
+        report::write_csv(&measured, &findings, &directory.join("results.csv"))?;
         plot::draw(&measured, &directory.join("plot.svg"))?;
-    }
-    for name in report::named_segments().difference(&before) {
-        eprintln!("peers: /dev/shm/{name} has appeared during the run and is still there");
     }
     Ok(())
 }
 
-fn measure_all(effort: Effort, between: bool) -> Outcome<Vec<Measured>> {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} rounds, {msg} ({eta} left)")?;
-    let bar = ProgressBar::new(work::ALL.len() as u64 * effort.steps()).with_style(style);
+fn measure_all(effort: Effort, only: &str) -> Outcome<(Vec<Measured>, Vec<Finding>)> {
+    let style = ProgressStyle::with_template("{bar:30} {percent} %, {elapsed}: {wide_msg}")?;
+    let works: Vec<_> = works::all().into_iter().filter(|work| work.name.contains(only)).collect();
+    let parts: Vec<_> = scale::PARTS.into_iter().filter(|(name, _)| name.contains(only)).collect();
+    let rows: usize = works.iter().map(|work| work.rows.len()).sum();
+    const STEPS: f64 = 100.0;
+    let bar = ProgressBar::new((rows + parts.len()) as u64 * STEPS as u64).with_style(style);
+    let mut done = 0.0;
+
     let mut measured = Vec::new();
-    for build in work::ALL {
-        let Group { work, cells, rows } = build(between)?;
-        bar.set_message(work.name);
-        // The bar is drawn between rounds only, and never by a thread of its own: nothing runs beside a sample.
-        let samples = measure::interleaved(cells, effort, || bar.inc(1))?;
-        measured.push(Measured { work, rows, samples });
+    let one_core = OneCore::stay();
+    for work in works {
+        let mut samples = Vec::new();
+        for row in &work.rows {
+            bar.set_message(format!("{}, {}", work.name, row.name));
+            // The bar is drawn between rounds only, and never by a thread of its own: nothing runs beside a sample.
+            let progress = |part| bar.set_position((STEPS * (done + part)) as u64);
+            samples.push(measure::interleaved((work.cells)(row)?, effort, progress)?);
+            done += 1.0;
+        }
+        measured.push(Measured { work, samples });
+    }
+    drop(one_core);
+    let mut findings = Vec::new();
+    for (name, part) in parts {
+        bar.set_message(name);
+        findings.extend(part(effort)?);
+        done += 1.0;
+        bar.set_position((STEPS * done) as u64);
     }
     bar.finish_and_clear();
-    Ok(measured)
+    Ok((measured, findings))
+}
+
+/// Names in the directory of POSIX shared memory, where a peer's segments would be left.
+fn named_segments() -> BTreeSet<String> {
+    let Ok(entries) = fs::read_dir("/dev/shm") else { return BTreeSet::new() };
+    entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }

@@ -10,18 +10,27 @@ use crate::Outcome;
 /// Does its work as many times as it is told.
 pub(crate) type Run = Box<dyn FnMut(u64) -> Outcome>;
 
-/// One contender at one size.
+/// One contender in one row.
 pub(crate) struct Cell {
     pub(crate) contender: &'static str,
-    /// Bytes of the payload; `None` where the contender has none, and stands beside every size.
-    pub(crate) size: Option<usize>,
     pub(crate) run: Run,
+    /// What is done before each sample without the clock, where the work is to be measured cold, once a sample.
+    pub(crate) chill: Option<fn()>,
+}
+
+impl Cell {
+    pub(crate) fn warm(contender: &'static str, run: impl FnMut(u64) -> Outcome + 'static) -> Self {
+        Cell { contender, run: Box::new(run), chill: None }
+    }
+
+    pub(crate) fn cold(contender: &'static str, run: impl FnMut(u64) -> Outcome + 'static, chill: fn()) -> Self {
+        Cell { contender, run: Box::new(run), chill: Some(chill) }
+    }
 }
 
 /// What was measured of one cell: nanoseconds for each time the work was done, one figure a round.
 pub(crate) struct Samples {
     pub(crate) contender: &'static str,
-    pub(crate) size: Option<usize>,
     pub(crate) batch: u64,
     pub(crate) nanoseconds: Vec<f64>,
 }
@@ -29,23 +38,24 @@ pub(crate) struct Samples {
 /// How long to measure.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
-    pub(crate) warm_up: usize,
-    pub(crate) rounds: usize,
+    /// For one row; at least so many rounds, though they last longer, and at most so many, though they last shorter.
+    pub(crate) row: Duration,
+    pub(crate) at_least: usize,
+    pub(crate) at_most: usize,
+    /// Whether this is all that there is time for.
+    pub(crate) quick: bool,
 }
 
 impl Effort {
-    pub(crate) const QUICK: Effort = Effort { warm_up: 20, rounds: 200 };
-    pub(crate) const FULL: Effort = Effort { warm_up: 60, rounds: 1000 };
-
-    /// Rounds in all, those of the warm-up included.
-    pub(crate) fn steps(self) -> u64 {
-        (self.warm_up + self.rounds) as u64
-    }
+    pub(crate) const QUICK: Effort = Effort { row: Duration::from_millis(400), at_least: 3, at_most: 200, quick: true };
+    pub(crate) const FULL: Effort = Effort { row: Duration::from_secs(9), at_least: 9, at_most: 1000, quick: false };
 }
 
 /// What a sample should last: long beside the clock's resolution, short beside what drifts. Work that lasts longer is
 /// done once a sample.
 const SAMPLE: Duration = Duration::from_millis(1);
+/// Work that lasts so long touches more than the caches hold: it is the same after any other.
+const LONG: Duration = Duration::from_millis(20);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -54,61 +64,76 @@ pub(crate) fn interrupt() {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
-/// Keeps this process, and those that it starts, on one core. A message to a process on another core also pays for
-/// waking that core, which lasts several times as long as everything else, and differs from one round to the next.
-pub(crate) fn stay_on_one_core() {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    if cores.len() > 1 && !cores.last().is_some_and(|&core| core_affinity::set_for_current(core)) {
-        eprintln!("peers: the process could not be kept on one core: figures between processes will vary");
-    }
+/// An error if the run was told to end.
+pub(crate) fn go_on() -> Outcome {
+    if INTERRUPTED.load(Ordering::Relaxed) { Err("interrupted".into()) } else { Ok(()) }
 }
 
-/// Measures all cells in interleaved rounds; `after_round` is called between them.
-pub(crate) fn interleaved(
-    mut cells: Vec<Cell>,
-    effort: Effort,
-    mut after_round: impl FnMut(),
-) -> Outcome<Vec<Samples>> {
-    let mut samples = Vec::with_capacity(cells.len());
-    for cell in &mut cells {
-        samples.push(Samples {
-            contender: cell.contender,
-            size: cell.size,
-            batch: batch(&mut cell.run)?,
-            nanoseconds: Vec::with_capacity(effort.rounds),
-        });
-    }
-    for round in 0..effort.warm_up + effort.rounds {
-        for (cell, samples) in cells.iter_mut().zip(&mut samples) {
-            // Once without the clock: the sample before has left its own payload in the caches.
-            sample(&mut cell.run, 1)?;
-            let elapsed = sample(&mut cell.run, samples.batch)?;
-            if round >= effort.warm_up {
-                samples.nanoseconds.push(elapsed.as_nanos() as f64 / samples.batch as f64);
+/// A cell, and how it is sampled.
+struct Sampled {
+    cell: Cell,
+    batch: u64,
+    /// Whether it is done once without the clock before each sample: the one before has left its own payload in the caches.
+    settles: bool,
+    /// What all of this takes each round, about.
+    lasts: Duration,
+}
+
+/// Measures all cells in interleaved rounds; `progress` is told between them which part is done.
+pub(crate) fn interleaved(cells: Vec<Cell>, effort: Effort, mut progress: impl FnMut(f64)) -> Outcome<Vec<Samples>> {
+    let mut sampled = cells.into_iter().map(prepare).collect::<Outcome<Vec<_>>>()?;
+    let round: Duration = sampled.iter().map(|sampled| sampled.lasts).sum();
+    let fitting = effort.row.as_secs_f64() / round.as_secs_f64().max(1e-6);
+    let rounds = (fitting as usize).clamp(effort.at_least, effort.at_most);
+    let warm_up = rounds / 16;
+    let of = |sampled: &Sampled| Samples {
+        contender: sampled.cell.contender,
+        batch: sampled.batch,
+        nanoseconds: Vec::with_capacity(rounds),
+    };
+    let mut samples: Vec<Samples> = sampled.iter().map(of).collect();
+    for round in 0..warm_up + rounds {
+        for (sampled, samples) in sampled.iter_mut().zip(&mut samples) {
+            if sampled.settles {
+                sample(&mut sampled.cell, 1)?;
+            }
+            let elapsed = sample(&mut sampled.cell, sampled.batch)?;
+            if round >= warm_up {
+                samples.nanoseconds.push(elapsed.as_nanos() as f64 / sampled.batch as f64);
             }
         }
-        after_round();
+        progress((round + 1) as f64 / (warm_up + rounds) as f64);
     }
     Ok(samples)
 }
 
-fn sample(run: &mut Run, times: u64) -> Outcome<Duration> {
-    if INTERRUPTED.load(Ordering::Relaxed) {
-        return Err("interrupted".into());
+fn sample(cell: &mut Cell, times: u64) -> Outcome<Duration> {
+    go_on()?;
+    if let Some(chill) = cell.chill {
+        chill();
     }
     let start = Instant::now();
-    run(times)?;
+    (cell.run)(times)?;
     Ok(start.elapsed())
 }
 
-/// How many times the work is done in a sample: as often as fills [`SAMPLE`], at least once.
-fn batch(run: &mut Run) -> Outcome<u64> {
+/// Finds out how many times the work is done in a sample: as often as fills [`SAMPLE`], at least once.
+fn prepare(mut cell: Cell) -> Outcome<Sampled> {
+    if cell.chill.is_some() {
+        sample(&mut cell, 1)?;
+        // The clock sees only a part of it: what makes it cold takes about as long.
+        let lasts = 2 * sample(&mut cell, 1)?;
+        return Ok(Sampled { cell, batch: 1, settles: false, lasts });
+    }
     let mut times = 1;
     loop {
-        let elapsed = sample(run, times)?;
+        let elapsed = sample(&mut cell, times)?;
         if elapsed >= SAMPLE {
-            let fitting = times as f64 * SAMPLE.as_secs_f64() / elapsed.as_secs_f64();
-            return Ok((fitting.round() as u64).max(1));
+            let once = elapsed.as_secs_f64() / times as f64;
+            let batch = ((SAMPLE.as_secs_f64() / once).round() as u64).max(1);
+            let settles = elapsed < LONG;
+            let runs = batch + u64::from(settles);
+            return Ok(Sampled { cell, batch, settles, lasts: Duration::from_secs_f64(once * runs as f64) });
         }
         times *= 2;
     }

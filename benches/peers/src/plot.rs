@@ -11,26 +11,39 @@ use crate::{
     stats::Spread,
 };
 
-const PANEL: (u32, u32) = (560, 420);
-const COLOURS: [RGBColor; 6] = [
-    RGBColor(0, 114, 178),
+const PANEL: (u32, u32) = (520, 400);
+/// What stands above all panels.
+const LEGEND: u32 = 84;
+const COLUMNS: usize = 2;
+/// Of commonage, then of the peers in their order.
+const COLOURS: [RGBColor; 9] = [
+    RGBColor(0, 90, 170),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(230, 159, 0),
+    RGBColor(40, 40, 40),
     RGBColor(86, 180, 233),
+    RGBColor(150, 110, 60),
+    RGBColor(130, 170, 215),
 ];
-/// The room above the lines where the legend stands, as a factor.
-const LEGEND: f64 = 4.0;
-const LIMIT_COLOUR: RGBColor = RGBColor(110, 110, 110);
+const LIMIT_COLOUR: RGBColor = RGBColor(120, 120, 120);
 
 /// Draws all works that are drawn, side by side.
 pub(crate) fn draw(measured: &[Measured], path: &Path) -> Outcome {
-    let panels: Vec<&Measured> = measured.iter().filter(|group| group.work.drawn).collect();
-    let root = SVGBackend::new(path, (PANEL.0 * panels.len() as u32, PANEL.1)).into_drawing_area();
+    let panels: Vec<&Measured> = measured.iter().filter(|measured| measured.work.drawn).collect();
+    if panels.is_empty() {
+        return Ok(());
+    }
+    let columns = COLUMNS.min(panels.len());
+    let lines = panels.len().div_ceil(columns);
+    let size = (PANEL.0 * columns as u32, LEGEND + PANEL.1 * lines as u32);
+    let root = SVGBackend::new(path, size).into_drawing_area();
     root.fill(&WHITE)?;
-    for (area, group) in root.split_evenly((1, panels.len())).iter().zip(panels) {
-        draw_panel(area, group)?;
+    let (above, below) = root.split_vertically(LEGEND);
+    draw_legend(&above, &panels)?;
+    for (area, measured) in below.split_evenly((lines, columns)).iter().zip(panels) {
+        draw_panel(area, measured)?;
     }
     root.present()?;
     Ok(())
@@ -38,66 +51,90 @@ pub(crate) fn draw(measured: &[Measured], path: &Path) -> Outcome {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-fn draw_panel(area: &Area<'_>, group: &Measured) -> Outcome {
-    let lines: Vec<(&str, Vec<(f64, f64)>)> = [COMMONAGE]
-        .into_iter()
-        .chain(PEERS)
-        .chain(LIMITS)
-        .map(|contender| (contender, medians(group, contender)))
-        .filter(|(_, points)| !points.is_empty())
+/// Who is drawn in which colour; `None` is a limit.
+fn contenders() -> impl Iterator<Item = (&'static str, Option<RGBColor>)> {
+    let measured = [COMMONAGE].into_iter().chain(PEERS).zip(COLOURS.map(Some));
+    measured.chain([FLOOR].map(|limit| (limit, None)))
+}
+
+/// The one word in the legend for the limits: each panel has one, and names it.
+const FLOOR: &str = "limit";
+
+fn style(contender: &str, colour: Option<RGBColor>) -> ShapeStyle {
+    colour.unwrap_or(LIMIT_COLOUR).stroke_width(if contender == COMMONAGE { 4 } else { 2 })
+}
+
+fn draw_legend(area: &Area<'_>, panels: &[&Measured]) -> Outcome {
+    const ENTRIES: usize = 5;
+    let drawn = contenders().filter(|&(name, colour)| colour.is_none() || panels.iter().any(|panel| panel.has(name)));
+    let width = area.dim_in_pixel().0 as i32 / ENTRIES as i32;
+    for (number, (name, colour)) in drawn.enumerate() {
+        let (x, y) = (24 + (number % ENTRIES) as i32 * width, 26 + (number / ENTRIES) as i32 * 28);
+        let style = style(name, colour);
+        match colour {
+            Some(_) => area.draw(&PathElement::new([(x, y), (x + 26, y)], style))?,
+            None => {
+                for from in [x, x + 10, x + 20] {
+                    area.draw(&PathElement::new([(from, y), (from + 6, y)], style))?;
+                }
+            }
+        }
+        area.draw(&Text::new(name, (x + 34, y - 8), ("sans-serif", 17)))?;
+    }
+    Ok(())
+}
+
+fn draw_panel(area: &Area<'_>, measured: &Measured) -> Outcome {
+    let limit = LIMITS.into_iter().find(|limit| measured.has(limit));
+    let lines: Vec<_> = contenders()
+        .map(|(name, colour)| {
+            (name, colour, medians(measured, if name == FLOOR { limit.unwrap_or_default() } else { name }))
+        })
+        .filter(|(_, _, points)| !points.is_empty())
         .collect();
-    let points = || lines.iter().flat_map(|(_, points)| points);
+    let points = || lines.iter().flat_map(|(_, _, points)| points);
     let (sizes, times) = (Spread::of(points().map(|point| point.0)), Spread::of(points().map(|point| point.1)));
 
     let mut chart = ChartBuilder::on(area)
-        .caption(group.work.name, ("sans-serif", 17))
-        .margin(14)
-        .margin_right(32)
-        .x_label_area_size(40)
-        .y_label_area_size(64)
+        .caption(measured.work.name, ("sans-serif", 19))
+        .margin(12)
+        .margin_right(34)
+        .x_label_area_size(48)
+        .y_label_area_size(62)
         .build_cartesian_2d(
             (sizes.min..sizes.max).log_scale().base(4.0),
-            (decade(times.min, f64::floor)..decade(LEGEND * times.max, f64::ceil)).log_scale(),
+            (decade(times.min, f64::floor)..decade(times.max, f64::ceil)).log_scale(),
         )?;
+    let limit = limit.map(|limit| format!("; limit: {limit}")).unwrap_or_default();
     chart
         .configure_mesh()
-        .x_desc("size of the payload")
-        .y_desc("time")
+        .x_desc(format!("size of the payload{limit}"))
+        .axis_desc_style(("sans-serif", 15))
+        .label_style(("sans-serif", 15))
         .x_label_formatter(&|size| bytes(*size as usize))
         .y_label_formatter(&|nanoseconds| round_time(*nanoseconds))
         .light_line_style(WHITE)
         .draw()?;
-    let mut colours = COLOURS.into_iter().cycle();
-    for (contender, points) in lines {
-        let limit = LIMITS.contains(&contender);
-        let colour = if limit { LIMIT_COLOUR } else { colours.next().unwrap_or(BLACK) };
-        let style = colour.stroke_width(if contender == COMMONAGE { 3 } else { 2 });
-        let legend = move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style);
-        if limit {
-            let dashes = DashedLineSeries::new(points.iter().copied(), 6, 4, style);
-            chart.draw_series(dashes)?.label(contender).legend(legend);
-        } else {
-            chart.draw_series(LineSeries::new(points.iter().copied(), style))?.label(contender).legend(legend);
-            chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
+    // commonage last: on top.
+    for (name, colour, points) in lines.into_iter().rev() {
+        let style = style(name, colour);
+        match colour {
+            Some(colour) => {
+                chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
+                chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
+            }
+            None => {
+                chart.draw_series(DashedLineSeries::new(points.iter().copied(), 6, 4, style))?;
+            }
         }
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.85))
-        .border_style(RGBColor(200, 200, 200))
-        .label_font(("sans-serif", 14))
-        .draw()?;
     Ok(())
 }
 
 /// Bytes and nanoseconds, size by size.
-fn medians(group: &Measured, contender: &str) -> Vec<(f64, f64)> {
-    let point = |size: usize| {
-        let samples = group.at(contender, size)?;
-        Some((size as f64, Spread::of(samples.iter().copied()).median))
-    };
-    group.rows.iter().filter_map(|row| point(row.size)).collect()
+fn medians(measured: &Measured, contender: &str) -> Vec<(f64, f64)> {
+    let rows = measured.work.rows.iter().enumerate();
+    rows.filter_map(|(at, row)| Some((row.size as f64, measured.median(contender, at)?))).collect()
 }
 
 /// The power of ten next to `value`, down or up.

@@ -13,11 +13,11 @@ use std::{
 };
 
 use commonage::{Backing, Config};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Outcome,
-    peers::{Commonage, Peer, Sharify},
-    report::named_segments,
+    Outcome, named_segments,
+    peers::{Commonage, Peer, Place, Sharify},
 };
 
 const ANONYMOUS: &str = "commonage, anonymous";
@@ -186,7 +186,8 @@ pub(crate) fn live(contender: &str, number: u64) -> Outcome {
 }
 
 /// Does what it is told, line after line.
-fn obey<P: Peer>(process: u64, sweep: fn()) -> Outcome {
+fn obey<P: Peer<Value: Serialize + DeserializeOwned>>(process: u64, sweep: fn()) -> Outcome {
+    let peer = P::new(Place::Maker { largest: 8 * LENGTH as usize })?;
     let (mut made, mut gone) = (0, 0);
     let mut values: Vec<P::Value> = Vec::new();
     let mut names = BTreeSet::new();
@@ -198,7 +199,7 @@ fn obey<P: Peer>(process: u64, sweep: fn()) -> Outcome {
                 let mut new = Vec::new();
                 for _ in 0..VALUES {
                     made += 1;
-                    new.push(P::make(&content(process << 40 | made << 20).collect::<Vec<_>>())?);
+                    new.push(peer.make(&content(process << 40 | made << 20).collect::<Vec<_>>())?);
                 }
                 names.extend(mapped()?);
                 for (number, value) in new.into_iter().enumerate() {
@@ -214,7 +215,7 @@ fn obey<P: Peer>(process: u64, sweep: fn()) -> Outcome {
             },
             ("report", _) => {
                 let is_right = |value: &&P::Value| {
-                    let numbers = P::read(value);
+                    let numbers = P::made(value);
                     numbers.first().is_some_and(|&first| numbers.iter().copied().eq(content(first)))
                 };
                 answer = format!("{} {} {gone}", values.len(), values.iter().filter(is_right).count());

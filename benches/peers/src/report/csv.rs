@@ -1,0 +1,48 @@
+//! Every figure of the tables, with its spread.
+
+use std::path::Path;
+
+use super::{Finding, Measured};
+use crate::{Outcome, peers::COMMONAGE, stats::Spread};
+
+pub(crate) fn write_csv(measured: &[Measured], findings: &[Finding], path: &Path) -> Outcome {
+    let mut file = csv::WriterBuilder::new().flexible(true).from_path(path)?;
+    file.write_record([
+        "work",
+        "row",
+        "size_bytes",
+        "contender",
+        "rounds",
+        "batch",
+        "min_ns",
+        "lower_quartile_ns",
+        "median_ns",
+        "upper_quartile_ns",
+        "max_ns",
+        "ratio_to_commonage_lower_quartile",
+        "ratio_to_commonage_median",
+        "ratio_to_commonage_upper_quartile",
+    ])?;
+    for measured in measured {
+        for (at, row) in measured.work.rows.iter().enumerate() {
+            for samples in &measured.samples[at] {
+                let Spread { min, lower_quartile, median, upper_quartile, max } =
+                    Spread::of(samples.nanoseconds.iter().copied());
+                let mut record = vec![measured.work.name.to_owned(), row.name.clone(), row.size.to_string()];
+                record.extend([samples.contender.to_owned(), samples.nanoseconds.len().to_string()]);
+                record.push(samples.batch.to_string());
+                record.extend([min, lower_quartile, median, upper_quartile, max].map(|ns| format!("{ns:.3}")));
+                if let Some(ratio) = measured.ratio(samples.contender, COMMONAGE, at) {
+                    let figures = [ratio.lower_quartile, ratio.median, ratio.upper_quartile];
+                    record.extend(figures.map(|ratio| format!("{ratio:.4}")));
+                }
+                file.write_record(record)?;
+            }
+        }
+    }
+    for Finding { what, found, asked, .. } in findings {
+        file.write_record(["limits of scale", what, "", COMMONAGE, found, asked])?;
+    }
+    file.flush()?;
+    Ok(())
+}

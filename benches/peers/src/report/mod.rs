@@ -1,0 +1,147 @@
+//! What was measured, and whether it is what was to be reached.
+
+mod csv;
+mod table;
+mod words;
+
+use crate::{
+    Outcome,
+    measure::{Cell, Samples},
+    peers::{COMMONAGE, PEERS},
+    stats::Spread,
+};
+
+pub(crate) use self::{
+    csv::write_csv,
+    table::tables,
+    words::{bytes, significant, time},
+};
+
+/// One kind of work, with all that take part in it.
+pub(crate) struct Work {
+    pub(crate) name: &'static str,
+    /// Which bytes of the payload the contenders read or write.
+    pub(crate) touched: &'static str,
+    /// What else must be known to read the figures.
+    pub(crate) how: &'static str,
+    /// Whether the picture has a panel for it.
+    pub(crate) drawn: bool,
+    pub(crate) rows: Vec<Row>,
+    /// What is measured in common rounds for one row.
+    pub(crate) cells: fn(&Row) -> Outcome<Vec<Cell>>,
+}
+
+/// One line of a table.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    /// Bytes of the payload.
+    pub(crate) size: usize,
+    targets: Vec<Target>,
+}
+
+impl Row {
+    pub(crate) fn new(size: usize, targets: impl Into<Vec<Target>>) -> Self {
+        Row { name: bytes(size), size, targets: targets.into() }
+    }
+
+    pub(crate) fn named(name: &str, size: usize, targets: impl Into<Vec<Target>>) -> Self {
+        Row { name: name.to_owned(), size, targets: targets.into() }
+    }
+}
+
+/// What is to be reached; judged by the median of the paired ratios.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    /// The peer takes at least so many times as long.
+    Faster { than: &'static str, times: f64 },
+    /// Every peer of the row takes at least so many times as long.
+    Ahead { times: f64 },
+    /// It takes at most so many times as long as the limit.
+    Within { of: &'static str, times: f64 },
+    /// It takes at most so long.
+    AtMost { nanoseconds: f64 },
+}
+
+/// A work with its samples, row by row.
+pub(crate) struct Measured {
+    pub(crate) work: Work,
+    pub(crate) samples: Vec<Vec<Samples>>,
+}
+
+impl Measured {
+    pub(crate) fn at(&self, contender: &str, row: usize) -> Option<&[f64]> {
+        let samples = self.samples[row].iter().find(|samples| samples.contender == contender)?;
+        Some(&samples.nanoseconds)
+    }
+
+    pub(crate) fn median(&self, contender: &str, row: usize) -> Option<f64> {
+        Some(Spread::of(self.at(contender, row)?.iter().copied()).median)
+    }
+
+    pub(crate) fn ratio(&self, numerator: &str, denominator: &str, row: usize) -> Option<Spread> {
+        Some(Spread::of_ratios(self.at(numerator, row)?, self.at(denominator, row)?))
+    }
+
+    /// Whether anything was measured of the contender.
+    pub(crate) fn has(&self, contender: &str) -> bool {
+        (0..self.samples.len()).any(|row| self.at(contender, row).is_some())
+    }
+
+    /// The words of a target, and the words of its outcome.
+    fn judge(&self, target: Target, row: usize) -> (String, String) {
+        let no = |found: String| format!("**no**: {found}");
+        let at_least = |peer: &str, times: f64| {
+            let found = self.ratio(peer, COMMONAGE, row)?.median;
+            (found < times).then(|| format!("{found:.2} × {peer}"))
+        };
+        match target {
+            Target::Faster { than, times } => {
+                let asked = if times == 1.0 {
+                    format!("no slower than {than}")
+                } else {
+                    format!("≥ {times} × faster than {than}")
+                };
+                let outcome = match self.has(than).then(|| at_least(than, times)) {
+                    Some(Some(found)) => no(found),
+                    Some(None) => "yes".to_owned(),
+                    None => "not measured".to_owned(),
+                };
+                (asked, outcome)
+            }
+            Target::Ahead { times } => {
+                let asked = if times == 1.0 {
+                    "ahead of every peer".to_owned()
+                } else {
+                    format!("≥ {times} × faster than every peer")
+                };
+                let behind: Vec<String> = PEERS.into_iter().filter_map(|peer| at_least(peer, times)).collect();
+                (asked, if behind.is_empty() { "yes".to_owned() } else { no(behind.join(", ")) })
+            }
+            Target::Within { of, times } => {
+                let outcome = match self.ratio(COMMONAGE, of, row).map(|ratio| ratio.median) {
+                    Some(found) if found <= times => "yes".to_owned(),
+                    Some(found) => no(format!("{found:.2} ×")),
+                    None => "not measured".to_owned(),
+                };
+                (format!("≤ {times} × {of}"), outcome)
+            }
+            Target::AtMost { nanoseconds } => {
+                let outcome = match self.median(COMMONAGE, row) {
+                    Some(found) if found <= nanoseconds => "yes".to_owned(),
+                    Some(found) => no(time(found)),
+                    None => "not measured".to_owned(),
+                };
+                (format!("≤ {}", time(nanoseconds)), outcome)
+            }
+        }
+    }
+}
+
+/// What was measured of how commonage scales, where there is nobody beside it.
+pub(crate) struct Finding {
+    pub(crate) what: &'static str,
+    pub(crate) found: String,
+    pub(crate) asked: String,
+    /// `None` if it was not measured.
+    pub(crate) reached: Option<bool>,
+}
