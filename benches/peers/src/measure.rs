@@ -47,8 +47,8 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    pub(crate) const QUICK: Effort = Effort { row: Duration::from_millis(400), at_least: 3, at_most: 200, quick: true };
-    pub(crate) const FULL: Effort = Effort { row: Duration::from_secs(9), at_least: 9, at_most: 1000, quick: false };
+    pub(crate) const QUICK: Effort = Effort { row: Duration::from_millis(300), at_least: 3, at_most: 200, quick: true };
+    pub(crate) const FULL: Effort = Effort { row: Duration::from_secs(8), at_least: 9, at_most: 1000, quick: false };
 }
 
 /// What a sample should last: long beside the clock's resolution, short beside what drifts. Work that lasts longer is
@@ -120,7 +120,6 @@ fn sample(cell: &mut Cell, times: u64) -> Outcome<Duration> {
 /// Finds out how many times the work is done in a sample: as often as fills [`SAMPLE`], at least once.
 fn prepare(mut cell: Cell) -> Outcome<Sampled> {
     if cell.chill.is_some() {
-        sample(&mut cell, 1)?;
         // The clock sees only a part of it: what makes it cold takes about as long.
         let lasts = 2 * sample(&mut cell, 1)?;
         return Ok(Sampled { cell, batch: 1, settles: false, lasts });

@@ -16,7 +16,7 @@ const PANEL: (u32, u32) = (520, 400);
 const LEGEND: u32 = 84;
 const COLUMNS: usize = 2;
 /// Of commonage, then of the peers in their order.
-const COLOURS: [RGBColor; 9] = [
+const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 90, 170),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -25,7 +25,6 @@ const COLOURS: [RGBColor; 9] = [
     RGBColor(40, 40, 40),
     RGBColor(86, 180, 233),
     RGBColor(150, 110, 60),
-    RGBColor(130, 170, 215),
 ];
 const LIMIT_COLOUR: RGBColor = RGBColor(120, 120, 120);
 
@@ -105,15 +104,17 @@ fn draw_panel(area: &Area<'_>, measured: &Measured) -> Outcome {
             (sizes.min..sizes.max).log_scale().base(4.0),
             (decade(times.min, f64::floor)..decade(times.max, f64::ceil)).log_scale(),
         )?;
+    // The axis has more marks than there is room for words.
+    let measured_at = |size: f64| measured.work.rows.iter().any(|row| row.size == size.round() as usize);
     let limit = limit.map(|limit| format!("; limit: {limit}")).unwrap_or_default();
     chart
         .configure_mesh()
         .x_desc(format!("size of the payload{limit}"))
         .axis_desc_style(("sans-serif", 15))
         .label_style(("sans-serif", 15))
-        .x_label_formatter(&|size| bytes(*size as usize))
+        .x_label_formatter(&|size| if measured_at(*size) { bytes(*size as usize) } else { String::new() })
         .y_label_formatter(&|nanoseconds| round_time(*nanoseconds))
-        .light_line_style(WHITE)
+        .max_light_lines(1)
         .draw()?;
     // commonage last: on top.
     for (name, colour, points) in lines.into_iter().rev() {

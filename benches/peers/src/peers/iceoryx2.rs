@@ -4,7 +4,7 @@ use std::{fs, process};
 
 use iceoryx2::{
     port::{publisher::Publisher, subscriber::Subscriber},
-    prelude::{AllocationStrategy, Config, Node, NodeBuilder, Path, SemanticString, SignalHandlingMode, ipc},
+    prelude::{AllocationStrategy, Config, FileName, Node, NodeBuilder, Path, SemanticString, SignalHandlingMode, ipc},
     sample::Sample,
     sample_mut::SampleMut,
     service::port_factory::publish_subscribe::PortFactory,
@@ -22,13 +22,23 @@ pub(crate) struct Iceoryx2 {
     _files: Option<Files>,
 }
 
-/// The directory where the service has its files, removed by the maker when all else has gone.
-struct Files(String);
+/// What the service leaves in files, removed by the maker when all else has gone: a directory, and in `/dev/shm` a segment
+/// that counts nodes and outlives them.
+struct Files {
+    directory: String,
+    prefix: String,
+}
 
 impl Drop for Files {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("peers: {}: {error}", self.0);
+        let mut outcome = fs::remove_dir_all(&self.directory);
+        for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&self.prefix) {
+                outcome = outcome.and(fs::remove_file(entry.path()));
+            }
+        }
+        if let Err(error) = outcome {
+            eprintln!("peers: {}: {error}", self.directory);
         }
     }
 }
@@ -46,10 +56,11 @@ impl Peer for Iceoryx2 {
             Place::Maker { .. } => process::id(),
             Place::Receiver { of } => of,
         };
-        let directory = format!("/tmp/peers-iceoryx2-{maker}");
-        let files = matches!(place, Place::Maker { .. }).then(|| Files(directory.clone()));
+        let (directory, prefix) = (format!("/tmp/peers-iceoryx2-{maker}"), format!("peers_{maker}_"));
         let mut config = Config::default();
         config.global.set_root_path(&Path::new(directory.as_bytes())?);
+        config.global.prefix = FileName::new(prefix.as_bytes())?;
+        let files = matches!(place, Place::Maker { .. }).then(|| Files { directory, prefix });
         let node = NodeBuilder::new()
             .config(&config)
             .signal_handling_mode(SignalHandlingMode::Disabled)

@@ -26,6 +26,8 @@ pub(crate) struct Work {
     pub(crate) how: &'static str,
     /// Whether the picture has a panel for it.
     pub(crate) drawn: bool,
+    /// Whether the largest payload is left out of a quick run, which it would fill.
+    pub(crate) long: bool,
     pub(crate) rows: Vec<Row>,
     /// What is measured in common rounds for one row.
     pub(crate) cells: fn(&Row) -> Outcome<Vec<Cell>>,
@@ -54,8 +56,8 @@ impl Row {
 pub(crate) enum Target {
     /// The peer takes at least so many times as long.
     Faster { than: &'static str, times: f64 },
-    /// Every peer of the row takes at least so many times as long.
-    Ahead { times: f64 },
+    /// Every peer of the row, but those named, takes at least so many times as long.
+    Ahead { times: f64, but: &'static [&'static str] },
     /// It takes at most so many times as long as the limit.
     Within { of: &'static str, times: f64 },
     /// It takes at most so long.
@@ -90,10 +92,7 @@ impl Measured {
     /// The words of a target, and the words of its outcome.
     fn judge(&self, target: Target, row: usize) -> (String, String) {
         let no = |found: String| format!("**no**: {found}");
-        let at_least = |peer: &str, times: f64| {
-            let found = self.ratio(peer, COMMONAGE, row)?.median;
-            (found < times).then(|| format!("{found:.2} × {peer}"))
-        };
+        let ratio_to_us = |peer: &str| Some(self.ratio(peer, COMMONAGE, row)?.median);
         match target {
             Target::Faster { than, times } => {
                 let asked = if times == 1.0 {
@@ -101,26 +100,31 @@ impl Measured {
                 } else {
                     format!("≥ {times} × faster than {than}")
                 };
-                let outcome = match self.has(than).then(|| at_least(than, times)) {
-                    Some(Some(found)) => no(found),
-                    Some(None) => "yes".to_owned(),
+                let outcome = match ratio_to_us(than) {
+                    Some(found) if found >= times => "yes".to_owned(),
+                    Some(found) => no(format!("{} ×", significant(found))),
                     None => "not measured".to_owned(),
                 };
                 (asked, outcome)
             }
-            Target::Ahead { times } => {
-                let asked = if times == 1.0 {
-                    "ahead of every peer".to_owned()
-                } else {
-                    format!("≥ {times} × faster than every peer")
+            Target::Ahead { times, but } => {
+                let who = match but {
+                    [] => "every peer".to_owned(),
+                    names => format!("every peer on the same channel (not {})", names.join(", ")),
                 };
-                let behind: Vec<String> = PEERS.into_iter().filter_map(|peer| at_least(peer, times)).collect();
+                let asked =
+                    if times == 1.0 { format!("ahead of {who}") } else { format!("≥ {times} × faster than {who}") };
+                let ratios = PEERS.into_iter().filter(|peer| !but.contains(peer));
+                let ratios = ratios.filter_map(|peer| Some((peer, ratio_to_us(peer)?)));
+                let behind = ratios.filter(|(_, found)| *found < times);
+                let behind: Vec<String> =
+                    behind.map(|(peer, found)| format!("{} × {peer}", significant(found))).collect();
                 (asked, if behind.is_empty() { "yes".to_owned() } else { no(behind.join(", ")) })
             }
             Target::Within { of, times } => {
                 let outcome = match self.ratio(COMMONAGE, of, row).map(|ratio| ratio.median) {
                     Some(found) if found <= times => "yes".to_owned(),
-                    Some(found) => no(format!("{found:.2} ×")),
+                    Some(found) => no(format!("{} ×", significant(found))),
                     None => "not measured".to_owned(),
                 };
                 (format!("≤ {times} × {of}"), outcome)

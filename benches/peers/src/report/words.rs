@@ -21,10 +21,14 @@ pub(crate) fn time(nanoseconds: f64) -> String {
     }
 }
 
-/// Three significant figures.
+/// Three significant figures; two of what is less than one.
 pub(crate) fn significant(value: f64) -> String {
-    let whole = if value < 1.0 { 1 } else { value.log10() as usize + 1 };
-    format!("{value:.*}", 3_usize.saturating_sub(whole))
+    if value <= 0.0 {
+        return "0".to_owned();
+    }
+    let power = value.log10().floor() as i32;
+    let decimals = if power < 0 { 1 - power } else { (2 - power).max(0) };
+    format!("{value:.*}", decimals as usize)
 }
 
 pub(super) fn machine() -> String {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    process::Command,
     time::Instant,
 };
 
@@ -20,15 +21,18 @@ use crate::{
 pub(super) fn measure(effort: Effort) -> Outcome<Vec<Finding>> {
     let _one_core = OneCore::stay();
     let processes = if effort.quick { 15 } else { 61 };
-    let (mut first, mut kept) = (Vec::new(), Vec::new());
-    // What is claimed is large enough for its own segment to show, and stays here.
-    let value = Shared::copy_from(&vec![1_u64; 1 << 17][..])?;
+    let (mut first, mut kept, mut shared) = (Vec::new(), Vec::new(), Vec::new());
+    let value = Shared::copy_from(&[1_u64; 8][..])?;
     for _ in 0..processes {
         go_on()?;
-        first.push(said(role::command("beginner", "", "")?)?);
-        kept.push(said(role::command("idler", "", &value.clone().into_token()?)?)?);
+        let [nanoseconds] = said(role::command("beginner", "", "")?)?;
+        first.push(nanoseconds);
+        let [all, of_segments] = said(role::command("idler", "", &value.clone().into_token()?)?)?;
+        kept.push(all);
+        shared.push(of_segments);
     }
-    let (first, kept) = (Spread::of(first), Spread::of(kept));
+    let (first, kept, shared) = (Spread::of(first), Spread::of(kept), Spread::of(shared));
+    let kib = |bytes: f64| format!("{:.0} KiB", bytes / 1024.0);
     let words = |spread: Spread, word: fn(f64) -> String| {
         format!("{} ({}–{})", word(spread.median), word(spread.lower_quartile), word(spread.upper_quartile))
     };
@@ -40,17 +44,19 @@ pub(super) fn measure(effort: Effort) -> Outcome<Vec<Finding>> {
             reached: Some(first.median <= 300e3),
         },
         Finding {
-            what: "idle memory of a process that has read a value of 1 MiB of another's and dropped it",
-            found: words(kept, |bytes| format!("{:.0} KiB", bytes / 1024.0)),
+            what: "idle memory of a process that has attached a segment, and has read and dropped a value of 64 B",
+            found: format!("{}, of which {} are the segment's", words(kept, kib), kib(shared.median)),
             asked: "≤ 1 MiB resident".into(),
             reached: Some(kept.median <= f64::from(1 << 20)),
         },
     ])
 }
 
-fn said(mut command: std::process::Command) -> Outcome<f64> {
-    let output = command.output()?;
-    Ok(String::from_utf8(output.stdout)?.trim().parse().map_err(|_| "a process that was started has failed")?)
+/// The figures that a process says.
+fn said<const N: usize>(mut command: Command) -> Outcome<[f64; N]> {
+    let text = String::from_utf8(command.output()?.stdout)?;
+    let figures = text.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+    Ok(figures.try_into().map_err(|_| "a process that was started has failed")?)
 }
 
 /// Is a process that uses the crate for the first time.
@@ -67,11 +73,13 @@ pub(crate) fn begin() -> Outcome {
 
 /// Is a process that attaches, and then holds nothing.
 pub(crate) fn idle(token: &str) -> Outcome {
-    let before = status("VmRSS")?;
+    let resident = || -> Outcome<(u64, u64)> { Ok((status("VmRSS")?, status("RssShmem")?)) };
+    let before = resident()?;
     let value = Shared::<[u64]>::from_token(token)?;
-    if value.iter().any(|&number| number != 1) {
+    if *value != [1; 8] {
         return Err("the value is wrong".into());
     }
     drop(value);
-    Ok(writeln!(io::stdout(), "{}", status("VmRSS")?.saturating_sub(before))?)
+    let after = resident()?;
+    Ok(writeln!(io::stdout(), "{} {}", after.0.saturating_sub(before.0), after.1.saturating_sub(before.1))?)
 }

@@ -21,6 +21,7 @@ pub(super) fn clone_and_drop() -> Work {
         touched: "nothing",
         how: "In one process; the original stays. Arrays have other types with the peers, or none",
         drawn: false,
+        long: false,
         rows: rows(12.0),
         cells: |row| {
             Ok(match &*row.name {
@@ -38,6 +39,7 @@ pub(super) fn view() -> Work {
         touched: "nothing",
         how: "In one process: from the handle to what is read through. IpcSharedMemory's is its `deref`",
         drawn: false,
+        long: false,
         rows: rows(2.0),
         cells: |row| {
             Ok(match &*row.name {

@@ -15,6 +15,7 @@ pub(super) fn build() -> Work {
         how: "commonage gives uninitialised memory that is written and then frozen; iceoryx2 lends it (loan, write, drop). \
               The other peers' segments are always filled in place: their figures are those of the first table",
         drawn: true,
+        long: false,
         rows: rows(|size| match size {
             size if size >= 64 * KIB => vec![Target::Within { of: MEMCPY, times: 1.0 }],
             _ => vec![Target::Faster { than: COPIED, times: 1.0 }],

@@ -21,6 +21,7 @@ pub(super) fn warm() -> Work {
               a new segment each time; memcpy writes to private memory that was touched before. A `Vec` that is made is not \
               shared: it is measured where it is sent",
         drawn: true,
+        long: false,
         rows: rows(|size| match size {
             64 => vec![Target::Faster { than: Iceoryx2::NAME, times: 1.0 }, Target::AtMost { nanoseconds: 120.0 }],
             size if size >= 64 * KIB => vec![Target::Within { of: MEMCPY, times: 1.1 }],
@@ -50,7 +51,8 @@ pub(super) fn cold() -> Work {
               (`commonage::trim`, not on the clock), the others do what they always do. iceoryx2 has all its memory from the \
               start, and is never cold. memcpy writes to a new private mapping",
         drawn: true,
-        rows: rows(|_| vec![Target::Ahead { times: 1.5 }]),
+        long: false,
+        rows: rows(|_| vec![Target::Ahead { times: 1.5, but: &[] }]),
         cells: |row| {
             let source = source(row);
             Ok(vec![

@@ -18,6 +18,7 @@ use crate::{
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
+/// In rising order.
 const SIZES: [usize; 6] = [64, 4 * KIB, 64 * KIB, MIB, 16 * MIB, 256 * MIB];
 
 /// Everything that is measured, in the order of the tables.

@@ -20,6 +20,7 @@ pub(super) fn send_and_receive() -> Work {
               socket, as `ipc-channel` carries none; iceoryx2 has its own way and needs no channel here; a `Vec` above 64 KiB \
               does not fit into the channel and is sent by a second thread, and above 16 MiB it is left out",
         drawn: true,
+        long: true,
         rows: rows(|_| vec![Target::Within { of: BARE_WRITE_READ, times: 1.2 }]),
         cells,
     }

@@ -17,6 +17,7 @@ pub(super) fn received() -> Work {
         how: "Made and kept by another process, received before, and read here again and again; the limit is a `Vec`. iceoryx2 \
               is not here, nor is a `Vec` that was sent, which is the limit",
         drawn: false,
+        long: false,
         rows: rows(|_| vec![Target::Within { of: READ, times: 1.1 }]),
         cells: |row| {
             let source = source(row);

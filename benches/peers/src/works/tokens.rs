@@ -18,6 +18,7 @@ pub(super) fn there_and_back() -> Work {
               read; the original stays. shared_memory and memmap2 send a name and open it. IpcSharedMemory, shmem-ipc and \
               iceoryx2 have no bytes that could be written down, and a `Vec` would be the payload itself",
         drawn: false,
+        long: false,
         rows: rows(|_| vec![Target::AtMost { nanoseconds: 200.0 }]),
         cells: |row| {
             let source = source(row);

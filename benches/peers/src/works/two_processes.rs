@@ -13,6 +13,9 @@ use crate::{
     wire::{Between, Ipc, Socket},
 };
 
+/// These do not go over `ipc-channel`.
+const OTHER_WIRES: [&str; 2] = [WriteOnce::NAME, Iceoryx2::NAME];
+
 pub(super) fn ping_pong() -> Work {
     Work {
         name: "to another process and back, read at both ends",
@@ -22,7 +25,10 @@ pub(super) fn ping_pong() -> Work {
               socket; iceoryx2 is not here, as what it has received can't be sent on; a `Vec` above 16 MiB is left out. In the \
               limit only a number goes to and fro, and each end sums memory of its own",
         drawn: true,
-        rows: rows(|_| vec![Target::Ahead { times: 1.0 }, Target::Within { of: BARE_READ, times: 1.1 }]),
+        long: false,
+        rows: rows(|_| {
+            vec![Target::Ahead { times: 1.0, but: &OTHER_WIRES }, Target::Within { of: BARE_READ, times: 1.1 }]
+        }),
         cells: |row| {
             let source = source(row);
             let mut cells = vec![
@@ -72,7 +78,8 @@ pub(super) fn hand_over() -> Work {
               over `ipc-channel` wakes the receiver; a `Vec` above 16 MiB is left out. In the limit only a number travels, a \
               memcpy goes to local memory here, and local memory is summed there",
         drawn: true,
-        rows: rows(|_| vec![Target::Ahead { times: 1.0 }]),
+        long: true,
+        rows: rows(|_| vec![Target::Ahead { times: 1.0, but: &OTHER_WIRES }]),
         cells: hand_over_cells,
     }
 }
