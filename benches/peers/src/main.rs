@@ -35,7 +35,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 struct Options {
     #[command(subcommand)]
     instead: Option<Instead>,
-    /// Fewer rounds: done within a minute.
+    /// Fewer rounds, and without the largest payload where it takes long: done within a minute.
     #[arg(long)]
     quick: bool,
     /// Also writes table.md, results.csv and plot.svg to this directory.

@@ -6,7 +6,7 @@ use super::{Finding, Measured};
 use crate::{Outcome, peers::COMMONAGE, stats::Spread};
 
 pub(crate) fn write_csv(measured: &[Measured], findings: &[Finding], path: &Path) -> Outcome {
-    let mut file = csv::WriterBuilder::new().flexible(true).from_path(path)?;
+    let mut file = csv::Writer::from_path(path)?;
     file.write_record([
         "work",
         "row",
@@ -22,6 +22,9 @@ pub(crate) fn write_csv(measured: &[Measured], findings: &[Finding], path: &Path
         "ratio_to_commonage_lower_quartile",
         "ratio_to_commonage_median",
         "ratio_to_commonage_upper_quartile",
+        "found",
+        "to_reach",
+        "reached",
     ])?;
     for measured in measured {
         for (at, row) in measured.work.rows.iter().enumerate() {
@@ -32,16 +35,20 @@ pub(crate) fn write_csv(measured: &[Measured], findings: &[Finding], path: &Path
                 record.extend([samples.contender.to_owned(), samples.nanoseconds.len().to_string()]);
                 record.push(samples.batch.to_string());
                 record.extend([min, lower_quartile, median, upper_quartile, max].map(|ns| format!("{ns:.3}")));
-                if let Some(ratio) = measured.ratio(samples.contender, COMMONAGE, at) {
-                    let figures = [ratio.lower_quartile, ratio.median, ratio.upper_quartile];
-                    record.extend(figures.map(|ratio| format!("{ratio:.4}")));
-                }
+                let ratio = measured.ratio(samples.contender, COMMONAGE, at);
+                let ratios = ratio.map(|ratio| [ratio.lower_quartile, ratio.median, ratio.upper_quartile]);
+                record.extend(ratios.unwrap_or_default().map(|ratio| format!("{ratio:.4}")));
+                record.extend([const { String::new() }; 3]);
                 file.write_record(record)?;
             }
         }
     }
-    for Finding { what, found, asked, .. } in findings {
-        file.write_record(["limits of scale", what, "", COMMONAGE, found, asked])?;
+    for Finding { what, found, asked, reached } in findings {
+        let reached = reached.map_or("", |reached| if reached { "yes" } else { "no" });
+        let figures = [""; 10];
+        file.write_record(
+            ["limits of scale", what, "", COMMONAGE].iter().chain(&figures).chain(&[found, asked, reached]),
+        )?;
     }
     file.flush()?;
     Ok(())

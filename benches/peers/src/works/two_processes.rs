@@ -76,7 +76,7 @@ pub(super) fn hand_over() -> Work {
         how: "From a slice each time, over `ipc-channel` to the other process, which sums it, drops it and answers with the sum, \
               both processes on one core. shmem-ipc goes over a Unix socket; iceoryx2 sends the sample its own way, and a word \
               over `ipc-channel` wakes the receiver; a `Vec` above 16 MiB is left out. In the limit only a number travels, a \
-              memcpy goes to local memory here, and local memory is summed there",
+              memcpy goes to local memory here, and local memory is summed there. A quick run leaves 256 MiB out",
         drawn: true,
         long: true,
         rows: rows(|_| vec![Target::Ahead { times: 1.0, but: &OTHER_WIRES }]),
