@@ -51,11 +51,11 @@ impl Row {
     }
 }
 
-/// What is to be reached; judged by the median of the paired ratios.
+/// What is to be reached; judged by the median of the paired ratios, but where two are to be equal.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
-    /// The peer takes at least so many times as long.
-    Faster { than: &'static str, times: f64 },
+    /// It does not take longer than the other: the quartiles of the ratio reach one.
+    NoSlower { than: &'static str },
     /// Every peer of the row, but those named, takes at least so many times as long.
     Ahead { times: f64, but: &'static [&'static str] },
     /// It takes at most so many times as long as the limit.
@@ -94,18 +94,13 @@ impl Measured {
         let no = |found: String| format!("**no**: {found}");
         let ratio_to_us = |peer: &str| Some(self.ratio(peer, COMMONAGE, row)?.median);
         match target {
-            Target::Faster { than, times } => {
-                let asked = if times == 1.0 {
-                    format!("no slower than {than}")
-                } else {
-                    format!("≥ {times} × faster than {than}")
-                };
-                let outcome = match ratio_to_us(than) {
-                    Some(found) if found >= times => "yes".to_owned(),
-                    Some(found) => no(format!("{} ×", significant(found))),
+            Target::NoSlower { than } => {
+                let outcome = match self.ratio(COMMONAGE, than, row) {
+                    Some(ratio) if ratio.lower_quartile <= 1.0 => "yes".to_owned(),
+                    Some(ratio) => no(format!("{} ×", significant(ratio.median))),
                     None => "not measured".to_owned(),
                 };
-                (asked, outcome)
+                (format!("no slower than {than}"), outcome)
             }
             Target::Ahead { times, but } => {
                 let who = match but {

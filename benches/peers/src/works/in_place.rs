@@ -17,8 +17,8 @@ pub(super) fn build() -> Work {
         drawn: true,
         long: false,
         rows: rows(|size| match size {
-            size if size >= 64 * KIB => vec![Target::Within { of: MEMCPY, times: 1.0 }],
-            _ => vec![Target::Faster { than: COPIED, times: 1.0 }],
+            size if size >= 64 * KIB => vec![Target::NoSlower { than: MEMCPY }],
+            _ => vec![Target::NoSlower { than: COPIED }],
         }),
         cells: |row| {
             let source = source(row);

@@ -17,9 +17,9 @@ pub(super) fn send_and_receive() -> Work {
         name: "make + send + receive + read, one process",
         touched: "all: written once, read once",
         how: "From a slice, over `ipc-channel` in one thread, summed and dropped. shmem-ipc's file descriptor goes over a Unix \
-              socket, as `ipc-channel` carries none; iceoryx2 has its own way and needs no channel here; a `Vec` above 64 KiB \
-              does not fit into the channel and is sent by a second thread, and above 16 MiB it is left out, as is \
-              256 MiB from a quick run",
+              socket, as `ipc-channel` carries none; iceoryx2 has its own way and needs no channel here; a `Vec` is serialized \
+              number by number, and above 64 KiB, where it does not fit into the channel, sent by a second thread; above 16 MiB \
+              it is left out, as is 256 MiB from a quick run",
         drawn: true,
         long: true,
         rows: rows(|_| vec![Target::Within { of: BARE_WRITE_READ, times: 1.2 }]),

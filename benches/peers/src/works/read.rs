@@ -41,8 +41,9 @@ fn theirs<P: Peer, W: Between<P::Message>>(source: &Rc<[u64]>) -> Outcome<Cell> 
     same_payload::<P>(P::received(&value), source)?;
     Ok(Cell::warm(P::NAME, move |times| {
         let _maker = &partner;
+        let numbers = P::received(&value);
         for _ in 0..times {
-            black_box(sum(P::received(black_box(&value))));
+            black_box(sum(black_box(numbers)));
         }
         Ok(())
     }))
@@ -52,7 +53,7 @@ fn ours(source: &Rc<[u64]>) -> Cell {
     let local = source.to_vec();
     Cell::warm(READ, move |times| {
         for _ in 0..times {
-            black_box(sum(black_box(&local)));
+            black_box(sum(black_box(&*local)));
         }
         Ok(())
     })
