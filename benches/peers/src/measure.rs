@@ -47,7 +47,7 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    pub(crate) const QUICK: Effort = Effort { row: Duration::from_millis(300), at_least: 3, at_most: 200, quick: true };
+    pub(crate) const QUICK: Effort = Effort { row: Duration::from_millis(250), at_least: 3, at_most: 200, quick: true };
     pub(crate) const FULL: Effort = Effort { row: Duration::from_secs(8), at_least: 9, at_most: 1000, quick: false };
 }
 
