@@ -44,8 +44,8 @@ impl Peer for Commonage {
 impl Commonage {
     /// Built where it stays: the memory is written by whoever asked for it, and then frozen.
     pub(crate) fn build(source: &[u64]) -> Outcome<Shared<[u64]>> {
-        let mut value = SharedMut::<[u64]>::new(&(0, source.len()))?;
-        value.as_view_mut().copy_from_slice(source);
+        let mut value = SharedMut::<[u64]>::unzeroed(source.len())?;
+        value.copy_from_slice(source);
         Ok(value.freeze()?)
     }
 }
