@@ -272,11 +272,12 @@ impl Drop for Attachment {
         if self.is_inherited() {
             return;
         }
+        // Else whoever has departed has seen to the name.
         if !self.departed.swap(true, Ordering::Relaxed) {
             self.leave();
-        }
-        if self.owned.is_none() {
-            self.last_one_removes_the_name();
+            if self.owned.is_none() {
+                self.last_one_removes_the_name();
+            }
         }
     }
 }

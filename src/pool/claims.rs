@@ -17,7 +17,8 @@ use crate::{
         exit,
         hold::{Held, Hold, Registered},
         layout::TicketRow,
-        peers, records, recovery,
+        peers::{self, Found},
+        records, recovery,
         steps::{self, Intent, Join, Take},
         tickets::{Issued, WAITING, find, take_back},
         word::{TicketState, TicketWord, Word},
@@ -35,7 +36,7 @@ const SPINS: u32 = 200;
 
 /// The segment of which a token says that it has its ticket: attached, its secret known.
 pub(crate) struct Source<'l> {
-    at: Arc<Attachment>,
+    at: Found,
     locator: &'l Locator,
 }
 
@@ -111,7 +112,7 @@ impl<'l> Source<'l> {
         start: usize,
         len: usize,
     ) -> Result<(Hold, Option<Taken<'_>>), Error> {
-        let at = &self.at;
+        let at: &Arc<Attachment> = &self.at;
         let mut wait: Option<Wait> = None;
         loop {
             let Some((word, state)) = find(at, issued) else {
@@ -164,7 +165,7 @@ impl<'l> Source<'l> {
         start: usize,
         len: usize,
     ) -> Result<Option<(Hold, Taken<'a>)>, Error> {
-        let at = &self.at;
+        let at: &Arc<Attachment> = &self.at;
         let extent = self.extent(issued, start, len)?;
         let header = at.control.block(issued.block);
         // Neither kind nor serial of the block changes while the ticket is in flight.
@@ -200,7 +201,7 @@ impl<'l> Source<'l> {
 
     /// The ticket is gone: a `SharedMut` has been claimed; a `Shared` is joined, as long as its block lives.
     fn without_ticket(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Hold, Error> {
-        let at = &self.at;
+        let at: &Arc<Attachment> = &self.at;
         if kind == Kind::SharedMut {
             return Err(Error::AlreadyClaimed { segment: at.id(), ticket: issued.ticket });
         }

@@ -1,9 +1,19 @@
 //! Every segment that this process has mapped, its own and its peers': mapped once, found by id without a system call.
+//!
+//! Values come from the same segment again and again, so each thread keeps the one that it has found last, and finds it
+//! without a lock. A segment that the process has left is no longer found so; a thread that finds nothing more keeps it
+//! mapped until it ends, empty and without a name.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    mem,
+    ops::Deref,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::{
@@ -41,6 +51,60 @@ type Table = HashMap<u64, Arc<Attachment>, BuildHasherDefault<IdHasher>>;
 static TABLE: PerProcess<RwLock<Table>> = PerProcess::new();
 static ATTACHING: PerProcess<Mutex<()>> = PerProcess::new();
 
+/// How often a segment has been forgotten.
+static REMOVALS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The segment that this thread has found last, and how many had been forgotten then.
+    static LAST: Cell<Option<(u64, Arc<Attachment>)>> = const { Cell::new(None) };
+}
+
+/// A segment that has been found; it is this thread's last when it is dropped.
+pub(crate) struct Found {
+    removals: u64,
+    /// Always there, until it is dropped.
+    attachment: Option<Arc<Attachment>>,
+}
+
+impl Found {
+    /// The thread's last, if it is the one with this id, and has not been forgotten since.
+    #[inline]
+    fn last(id: SegmentId) -> Option<Self> {
+        let (removals, attachment) = LAST.try_with(Cell::take).ok()??;
+        if attachment.is_inherited() {
+            mem::forget(attachment);
+            return None;
+        }
+        // Acquire: who sees it forgotten sees why. Who does not sees that this process has left it, under a stripe lock.
+        let valid = attachment.id() == id && removals == REMOVALS.load(Ordering::Acquire);
+        valid.then_some(Found { removals, attachment: Some(attachment) })
+    }
+}
+
+impl Deref for Found {
+    type Target = Arc<Attachment>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<Attachment> {
+        match &self.attachment {
+            Some(attachment) => attachment,
+            None => unreachable!("it is taken only by drop"),
+        }
+    }
+}
+
+impl Drop for Found {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(attachment) = self.attachment.take() else { return };
+        if self.removals == REMOVALS.load(Ordering::Acquire) {
+            // What was the last is dropped here, and so is this one if the thread is ending.
+            let last = (self.removals, attachment);
+            let _ = LAST.try_with(|cell| cell.replace(Some(last)));
+        }
+    }
+}
+
 /// The segment with this id, if this process has it mapped.
 pub(crate) fn find(id: SegmentId) -> Option<Arc<Attachment>> {
     TABLE.existing()?.read().unwrap_or_else(PoisonError::into_inner).get(&id.0).cloned()
@@ -61,11 +125,31 @@ pub(crate) fn insert(attachment: &Arc<Attachment>) {
 
 /// Forgets an attachment; it is unmapped when the last hold in it goes.
 pub(crate) fn remove(id: SegmentId) -> Option<Arc<Attachment>> {
-    TABLE.existing()?.write().unwrap_or_else(PoisonError::into_inner).remove(&id.0)
+    let removed = TABLE.existing()?.write().unwrap_or_else(PoisonError::into_inner).remove(&id.0);
+    forgotten();
+    removed
 }
 
-/// The segment that a locator leads to: mapped already, or attached now.
-pub(crate) fn attach(locator: &Locator) -> Result<Arc<Attachment>, Error> {
+/// A segment is no longer in the table: threads that have found it look again, this one lets go of it.
+fn forgotten() {
+    REMOVALS.fetch_add(1, Ordering::AcqRel);
+    drop(LAST.try_with(Cell::take));
+}
+
+/// The segment that a locator leads to: found before, or attached now.
+#[inline]
+pub(crate) fn attach(locator: &Locator) -> Result<Found, Error> {
+    match Found::last(locator.id) {
+        Some(found) => Ok(found),
+        None => {
+            let removals = REMOVALS.load(Ordering::Acquire);
+            let attachment = Some(find_or_attach(locator)?);
+            Ok(Found { removals, attachment })
+        }
+    }
+}
+
+fn find_or_attach(locator: &Locator) -> Result<Arc<Attachment>, Error> {
     if let Some(attachment) = find(locator.id) {
         return Ok(attachment);
     }
@@ -109,5 +193,8 @@ fn unmap_if_idle(attachment: Arc<Attachment>) {
     let id = attachment.id().0;
     if table.get(&id).is_some_and(|known| Arc::ptr_eq(known, &attachment)) && attachment.depart_if_idle() {
         table.remove(&id);
+        drop(table);
+        forgotten();
+        attachment.last_one_removes_the_name();
     }
 }
