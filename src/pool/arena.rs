@@ -46,8 +46,10 @@ pub(crate) struct Arena {
 impl Arena {
     /// An arena over `pages` pages with block numbers below `blocks`.
     pub(crate) fn new(pages: u32, blocks: u32) -> Self {
-        // A node for each run and each hole: no more holes than runs, + 1, and a run needs a number or two pages.
-        let nodes = (2 * u64::from(blocks.min(pages)) + 64).min(u64::from(u32::MAX) - 2) as u32;
+        // A node for each run and each hole, of which there are no more than runs, + 1. They are touched when they are made,
+        // which for as many as there could be lasts longer than all else: a small segment of nothing but single pages is
+        // full before it is.
+        let nodes = (2 * u64::from(blocks)).min(u64::from(pages / 4)) as u32 + 64;
         Arena {
             pages,
             runs: Allocator::with_max_allocs(pages, nodes),

@@ -5,7 +5,7 @@
 #![allow(unsafe_code)] // A mapped segment's control area is entered, once.
 
 use std::{
-    array,
+    array, mem,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence},
@@ -17,7 +17,7 @@ use crate::{
     pool::{
         Secret,
         checkpoint::{Step, reached},
-        hold::Registered,
+        hold::{Held, Registered},
         layout::{Control, Layout, STRIPES, State},
         records::{self, Owned},
         steps::Area,
@@ -68,18 +68,48 @@ fn take_slot(segment: &Segment, control: &Control) -> Result<u32, Error> {
     Err(Error::ParticipantsFull { segment: segment.id(), participants: control.layout.participants })
 }
 
-/// What this process holds of the blocks of one stripe, by block number ÷ `STRIPES`: private, under the stripe lock.
+/// What this process has of one block.
+#[derive(Default)]
+pub(crate) enum Known {
+    #[default]
+    Nothing,
+    /// No hold, but the memory of the last one, of a block of this process's own pool that is on its way or elsewhere: the
+    /// next claim is likely to be of the same value.
+    Kept(Box<Held>),
+    /// Handles.
+    Held(Registered),
+}
+
+impl Known {
+    #[inline]
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self, Known::Held(_))
+    }
+
+    /// The memory of the last hold, if there is no other.
+    pub(crate) fn take_kept(&mut self) -> Option<Box<Held>> {
+        match mem::take(self) {
+            Known::Kept(held) => Some(held),
+            known => {
+                *self = known;
+                None
+            }
+        }
+    }
+}
+
+/// What this process has of the blocks of one stripe, by block number ÷ `STRIPES`: private, under the stripe lock.
 ///
 /// INVARIANT: this process's hold bit of a block is set exactly while a hold is registered here.
 #[derive(Default)]
-pub(crate) struct Stripe(Vec<Option<Registered>>);
+pub(crate) struct Stripe(Vec<Known>);
 
 impl Stripe {
     #[inline]
-    pub(crate) fn held(&mut self, block: u32) -> &mut Option<Registered> {
+    pub(crate) fn known(&mut self, block: u32) -> &mut Known {
         let at = block as usize / STRIPES;
         if self.0.len() <= at {
-            self.0.resize(at + 1, None);
+            self.0.resize_with(at + 1, Known::default);
         }
         &mut self.0[at]
     }
@@ -91,7 +121,7 @@ impl Stripe {
 struct StripeLock(Mutex<Stripe>);
 
 fn holds_nothing(stripe: &Stripe) -> bool {
-    stripe.0.iter().all(Option::is_none)
+    !stripe.0.iter().any(Known::is_held)
 }
 
 /// A segment that this process has mapped, as a participant.
@@ -185,6 +215,14 @@ impl Attachment {
     /// The owner is dead, and its segment nobody's.
     pub(crate) fn is_orphaned(&self) -> bool {
         self.owned.is_none() && self.is_dead(self.control.owner_slot())
+    }
+
+    /// Forgets what holds have left: it would keep the segment mapped.
+    #[cfg(fuzzing)]
+    pub(crate) fn forget_kept(&self) {
+        for stripe in self.stripes.iter() {
+            lock(&stripe.0).0.iter_mut().for_each(|known| drop(known.take_kept()));
+        }
     }
 
     /// Waits until no thread of this process is in the middle of a change.

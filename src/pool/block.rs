@@ -10,7 +10,7 @@ use crate::{
     Counts, Error, Kind, SegmentId,
     pool::{
         Secret,
-        attachment::Attachment,
+        attachment::{Attachment, Known},
         checkpoint::{Step, reached},
         hold::{Held, Hold},
         layout::BLOCK_ALIGN,
@@ -266,11 +266,11 @@ pub(crate) fn allocate(mut vacant: Box<Held>, len: usize, fingerprint: u64, kind
         header.length.store(len as u64, Ordering::Relaxed);
         header.fingerprint.store(fingerprint, Ordering::Relaxed);
     };
-    let held = stripe.held(block);
+    let known = stripe.known(block);
     // A hold on a block that is vacant was claimed with a ticket that no honest process has issued.
-    let allocated = match held {
-        None => steps::allocate(at, block, serial, kind == Kind::SharedMut, describe),
-        Some(_) => Err(Refusal::Unfit),
+    let allocated = match known.is_held() {
+        false => steps::allocate(at, block, serial, kind == Kind::SharedMut, describe),
+        true => Err(Refusal::Unfit),
     };
     if let Err(refusal) = allocated {
         // Somebody has changed the word of a free block: it is never used again.
@@ -279,7 +279,7 @@ pub(crate) fn allocate(mut vacant: Box<Held>, len: usize, fingerprint: u64, kind
     }
     records::mark_allocated(at, block);
     reached(Step::AllocateMarked);
-    *held = Some(hold.registered());
+    *known = Known::Held(hold.registered());
     drop(intent);
     drop(stripe);
     Ok(Part::whole(hold))

@@ -11,11 +11,11 @@ use crate::{
     Config, Error, Kind,
     pool::{
         Secret,
-        attachment::Attachment,
+        attachment::{Attachment, Known},
         block::{Extent, Part, give_back, refused},
         checkpoint::{Step, reached},
         exit,
-        hold::{Held, Hold, Registered},
+        hold::{Held, Hold},
         layout::TicketRow,
         peers::{self, Found},
         records, recovery,
@@ -187,14 +187,14 @@ impl<'l> Source<'l> {
         if !records::may_be_claimed(at, issued.block) {
             return Err(Error::Expired { segment: at.id(), block: issued.block });
         }
-        let here = stripe.held(issued.block).is_some();
+        let here = stripe.known(issued.block).is_held();
         let intent = Intent::on(&**at, issued.block);
         let mine = match steps::take(&**at, issued.block, issued.ticket, word, here) {
             Take::Lost => return Ok(None),
             Take::Refused(refusal) => return Err(refused(at, issued.block, refusal)),
             Take::Taken(mine) => mine,
         };
-        let hold = self.hold(stripe.held(issued.block), issued, extent);
+        let hold = self.hold(stripe.known(issued.block), issued, extent);
         drop(intent);
         Ok(Some((hold, Taken { row: at.control.ticket(issued.ticket), mine })))
     }
@@ -220,9 +220,9 @@ impl<'l> Source<'l> {
         }
         // Serials only go up: what is read here is this value's, or the join finds another serial.
         let extent = self.extent(issued, start, len)?;
-        let here = stripe.held(issued.block).is_some();
+        let here = stripe.known(issued.block).is_held();
         let released = match steps::join(&**at, issued.block, issued.serial, here) {
-            Join::Joined => return Ok(self.hold(stripe.held(issued.block), issued, extent)),
+            Join::Joined => return Ok(self.hold(stripe.known(issued.block), issued, extent)),
             Join::Refused(refusal) => return Err(refused(at, issued.block, refusal)),
             Join::Expired(undone) => undone.filter(|word| word.is_zero()).and_then(|_| give_back(at, issued.block)),
         };
@@ -247,15 +247,20 @@ impl<'l> Source<'l> {
     }
 
     /// The hold that this process has on the block, or its first.
-    fn hold(&self, held: &mut Option<Registered>, issued: Issued, extent: Extent) -> Hold {
-        match held {
-            Some(registered) => registered.hold(),
-            None => {
-                let hold = Hold::first(Held::new(Arc::clone(&self.at), issued.block, extent, issued.serial));
-                *held = Some(hold.registered());
-                hold
-            }
+    fn hold(&self, known: &mut Known, issued: Issued, extent: Extent) -> Hold {
+        if let Known::Held(registered) = known {
+            return registered.hold();
         }
+        let held = match known.take_kept().filter(|held| held.is_at(&extent)) {
+            Some(mut held) => {
+                held.describe(extent.len, extent.fingerprint, issued.serial);
+                held
+            }
+            None => Held::new(Arc::clone(&self.at), issued.block, extent, issued.serial),
+        };
+        let hold = Hold::first(held);
+        *known = Known::Held(hold.registered());
+        hold
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::pool::{
-    attachment::Attachment,
+    attachment::{Attachment, Known},
     block::{Extent, give_back},
     magazine, peers,
     records::{Place, Released},
@@ -79,6 +79,18 @@ impl Held {
         *self.len.get_mut() = len;
         self.fingerprint = fingerprint;
         *self.serial.get_mut() = serial;
+    }
+
+    /// Nobody has the block any more; it is of this class. Of a hold that began with a claim, the pages of its run are not
+    /// known.
+    pub(crate) fn vacate(&mut self, class: u8) {
+        *self.handles.get_mut() = 0;
+        self.place = Place { class, fresh: false, ..self.place };
+    }
+
+    /// Whether the block is where a header says that it is.
+    pub(crate) fn is_at(&self, extent: &Extent) -> bool {
+        self.offset() == extent.offset
     }
 
     pub(crate) fn serial(&self) -> u64 {
@@ -217,33 +229,40 @@ impl Drop for Hold {
 fn give(hold: NonNull<Held>) {
     // SAFETY: counted, by the handle that is being dropped.
     let held = unsafe { hold.as_ref() };
-    let at = &*held.at;
-    if at.is_inherited() {
+    if held.at.is_inherited() {
         // The parent has it, and its mutexes may be locked for ever here.
         return;
     }
-    let mut released: Option<Released> = None;
+    let mut released = None;
     if held.handles() > 0 {
-        let mut stripe = at.stripe(held.block);
+        let (at, block) = (&*held.at, held.block);
+        let mut stripe = at.stripe(block);
         // A claim, which has the lock, can have made another handle of it; what is alone under the lock stays alone.
         if held.handles() > 1 && held.handles.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
-        *stripe.held(held.block) = None;
-        let _intent = Intent::on(at, held.block);
-        released = match steps::give(at, at.slot, held.block) {
-            Ok(word) if word.is_zero() => give_back(at, held.block),
+        let intent = Intent::on(at, block);
+        released = match steps::give(at, at.slot, block) {
+            Ok(word) if word.is_zero() => give_back(at, block),
             // A word that can't go down was changed against the protocol: the block is left alone.
             _ => None,
         };
+        drop(intent);
+        let keep = released.is_none() && at.owned.is_some();
+        *stripe.known(block) = match keep {
+            // SAFETY: it came from a box, and this was the only handle: nobody finds it in the stripe any more.
+            true => Known::Kept(unsafe { Box::from_raw(hold.as_ptr()) }),
+            false => Known::Nothing,
+        };
+        if keep {
+            return;
+        }
     }
-    // SAFETY: it came from a box, and this was the only handle: nobody finds it in the stripe any more.
+    // SAFETY: as above; it has not been kept.
     let mut held = unsafe { Box::from_raw(hold.as_ptr()) };
     match released {
-        Some(released) => {
-            *held.handles.get_mut() = 0;
-            // Of a hold that began with a claim, the pages of its run are not known.
-            held.place = Place { class: released.class, fresh: false, ..held.place };
+        Some(Released { class, .. }) => {
+            held.vacate(class);
             magazine::push(held);
         }
         None => {

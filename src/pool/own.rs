@@ -9,7 +9,7 @@ use crate::{
         attachment::Attachment,
         budget::Budget,
         checkpoint::{Step, reached},
-        layout::{Layout, PAGE},
+        layout::{BlockHeader, Layout, PAGE},
         records::{Owned, headers_backed, raise_headers_backed},
         recovery,
     },
@@ -19,7 +19,7 @@ use crate::{
 
 /// Memory is reserved ahead, the more the more there is already, up to a multiple of at most this many pages.
 const CHUNK: usize = 64;
-/// Block headers are backed this many at a time.
+/// Block headers are backed a page at a time, then twice as many as there are, at most so many more.
 const HEADERS: u32 = 1024;
 
 /// One of this process's segments.
@@ -95,15 +95,21 @@ impl Own {
 
 /// A new segment of this process, of which it is the first participant.
 pub(super) fn create(index: usize, data: usize) -> Result<Attachment, Error> {
-    let default = if sys::anonymous_works() { Backing::Anonymous } else { Backing::Named };
-    let backing = Config::current().backing.unwrap_or(default);
-    recovery::start(backing);
-    let id = SegmentId(sys::random_u64()?);
-    let layout = Layout::for_data(data);
+    let (id, layout) = (SegmentId(sys::random_u64()?), Layout::for_data(data));
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&sys::random_u64()?.to_le_bytes());
     secret[8..].copy_from_slice(&sys::random_u64()?.to_le_bytes());
-    let segment = Segment::create(backing, id, layout.control(), data)?;
+    let make = |backing| {
+        recovery::start(backing);
+        Segment::create(backing, id, layout.control(), data)
+    };
+    let segment = match Config::current().backing {
+        Some(backing) => make(backing),
+        None if !sys::may_be_looked_into() => make(Backing::Named),
+        // Whether that works at all is asked only where it has failed: it costs as much as the segment.
+        None => make(Backing::Anonymous)
+            .or_else(|error| if sys::anonymous_works() { Err(error) } else { make(Backing::Named) }),
+    }?;
     reached(Step::CreateMade);
     segment.reserve(layout.always()).inspect_err(|_| segment.remove_name())?;
     Attachment::join(segment, layout, secret, Some(Owned::new(index, layout.blocks)))
@@ -139,7 +145,9 @@ pub(super) fn back_header(budget: &mut Budget, at: &Attachment, block: u32) -> R
     if block < backed {
         return Ok(());
     }
-    let to = ((block / HEADERS + 1) * HEADERS).min(at.control.layout.blocks);
+    let page = (PAGE / size_of::<BlockHeader>()) as u32;
+    let more = backed.clamp(page, HEADERS);
+    let to = (block + more).next_multiple_of(more).min(at.control.layout.blocks);
     let bytes = at.control.layout.block_bytes(backed, to);
     budget.take(bytes.len() as u64, Some(&at.segment))?;
     at.segment.reserve(bytes)?;

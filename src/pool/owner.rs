@@ -197,6 +197,7 @@ pub(crate) fn forget() {
     magazine::flush();
     let forgotten = std::mem::take(&mut *lock(POOL.get()));
     for own in forgotten.segments.iter().flatten() {
+        own.at.forget_kept();
         peers::remove(own.at.id());
     }
 }

@@ -46,9 +46,17 @@ impl Released {
         magazine::push(self.vacant(at));
     }
 
-    /// The block as one that can be allocated again.
+    /// The block as one that can be allocated again. Not under the stripe lock.
     pub(super) fn vacant(self, at: &Arc<Attachment>) -> Box<Held> {
-        Held::vacant(Arc::clone(at), self.block, self.offset, Place { class: self.class, ..Place::default() })
+        match at.stripe(self.block).known(self.block).take_kept() {
+            Some(mut held) => {
+                held.vacate(self.class);
+                held
+            }
+            None => {
+                Held::vacant(Arc::clone(at), self.block, self.offset, Place { class: self.class, ..Place::default() })
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use crate::{
     Error, Kind,
     pool::{
-        attachment::Attachment,
+        attachment::{Attachment, Known},
         block::{Part, give_back, refused},
         checkpoint::{Step, reached},
         exit,
@@ -190,7 +190,7 @@ impl Part {
         let last = self.alone_here();
         let issued = issue(at, hold, kind, Start::Armed, now, reserve, last);
         if last && issued.is_ok() {
-            *stripe.held(hold.block) = None;
+            *stripe.known(hold.block) = Known::Nothing;
             hold.disown();
         }
         drop(intent);
@@ -216,7 +216,7 @@ impl Part {
         let last = self.alone_here();
         let armed = steps::arm(at, hold.block, issued.ticket, word, last);
         if last && armed.is_ok() {
-            *stripe.held(hold.block) = None;
+            *stripe.known(hold.block) = Known::Nothing;
             hold.disown();
         }
         wake_claims(at.control.ticket(issued.ticket));

@@ -1,9 +1,9 @@
-//! Values that are written element by element where they stay.
+//! Values that are written where they stay.
 
-use bytemuck::{CheckedBitPattern, NoUninit};
+use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 
-use super::make;
-use crate::{Error, Kind, backed::room_for, pool::Part};
+use super::{Shared, make};
+use crate::{Error, Kind, ShmemViewMut, backed::room_for, pool::Part};
 
 /// A new slice of the elements that `f` makes of their indices, and its length.
 pub(crate) fn made_by<E: NoUninit + CheckedBitPattern>(
@@ -56,4 +56,75 @@ where
         }
         metadata
     })
+}
+
+impl<E: NoUninit + AnyBitPattern> Shared<[E]> {
+    /// A slice of `len` elements that `fill` writes where it stays, and that nobody writes afterwards. What `fill` finds there
+    /// is arbitrary: whatever the memory held.
+    ///
+    /// ```
+    /// use commonage::SharedSlice;
+    /// # let mut file: &[u8] = &[7; 4096];
+    /// use std::io::Read;
+    ///
+    /// let mut read = Ok(());
+    /// let block = SharedSlice::<u8>::build(4096, |bytes| read = file.read_exact(bytes))?;
+    /// read?;
+    /// assert_eq!(block[4095], 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn build(len: usize, fill: impl FnOnce(&mut [E])) -> Result<Self, Error> {
+        let bytes = len.saturating_mul(size_of::<E>());
+        let (part, len) = make::<[E]>(Kind::Shared, bytes, false, |data| {
+            let mut metadata = len;
+            fill(<[E]>::view_mut(data, &mut metadata));
+            metadata
+        })?;
+        Ok(Self::from_parts(part, len))
+    }
+}
+
+#[cfg(feature = "ndarray")]
+impl<A, D> Shared<ndarray::Array<A, D>>
+where
+    A: NoUninit + AnyBitPattern,
+    D: ndarray::Dimension,
+{
+    /// An array, in C order, that `fill` writes where it stays, and that nobody writes afterwards. What `fill` finds there is
+    /// arbitrary: whatever the memory held.
+    ///
+    /// ```
+    /// use commonage::SharedArray;
+    /// use ndarray::{Array2, Ix2, Zip};
+    ///
+    /// let (a, b) = (Array2::from_elem((480, 640), 1.0), Array2::from_elem((480, 640), 2.0));
+    /// let sum = SharedArray::<f64, Ix2>::build((480, 640), |view| {
+    ///     Zip::from(view).and(&a).and(&b).for_each(|sum, a, b| *sum = a + b);
+    /// })?;
+    /// assert_eq!(sum.as_view()[[479, 639]], 3.0);
+    /// # Ok::<(), commonage::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn build(
+        shape: impl ndarray::IntoDimension<Dim = D>,
+        fill: impl FnOnce(ndarray::ArrayViewMut<'_, A, D>),
+    ) -> Result<Self, Error> {
+        use crate::backed::{required_memory_for, standard_metadata};
+
+        let dim = shape.into_dimension();
+        let bytes = required_memory_for::<A, D>(&dim);
+        let (part, metadata) = make::<ndarray::Array<A, D>>(Kind::Shared, bytes, false, |data| {
+            let mut metadata = standard_metadata(&dim);
+            fill(ndarray::Array::view_mut(data, &mut metadata));
+            metadata
+        })?;
+        Ok(Self::from_parts(part, metadata))
+    }
 }

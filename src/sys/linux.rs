@@ -163,7 +163,12 @@ pub(crate) fn anonymous_works() -> bool {
     let passing = |error: &io::Error| {
         matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EINTR))
     };
-    matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable)) && reopens().as_ref().err().is_none_or(passing)
+    may_be_looked_into() && reopens().as_ref().err().is_none_or(passing)
+}
+
+/// May other processes of this user look at this one's descriptors?
+pub(crate) fn may_be_looked_into() -> bool {
+    matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable))
 }
 
 /// Reserves room for the first bytes of a file. A file system that can't will say in the middle of a write that it is full.

@@ -75,6 +75,11 @@ pub(crate) unsafe fn populate(_start: NonNull<u8>, _len: usize) -> bool {
     false
 }
 
+/// There is nothing to look into.
+pub(crate) fn may_be_looked_into() -> bool {
+    false
+}
+
 /// There is no memory without a name that another process could reach.
 pub(crate) fn anonymous_works() -> bool {
     false

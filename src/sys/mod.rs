@@ -34,8 +34,8 @@ pub(crate) use platform::LockFile;
 pub(crate) use platform::unmap;
 pub(crate) use platform::{
     Object, PUNCHES, Uninherited, anonymous_works, at_exit, available_memory, boot_time, create_private,
-    exclude_from_core_dumps, is_in_view, largest_file, named_directory, open_private, page_size, process_id, protect,
-    read_at, reserve_file, unlink_named, wait, wake_all, write_from,
+    exclude_from_core_dumps, is_in_view, largest_file, may_be_looked_into, named_directory, open_private, page_size,
+    process_id, protect, read_at, reserve_file, unlink_named, wait, wake_all, write_from,
 };
 #[cfg(windows)]
 use windows as platform;

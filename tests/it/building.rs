@@ -303,3 +303,25 @@ mod arrays {
         });
     }
 }
+
+#[test]
+fn a_slice_is_built_in_memory_that_was_used_before_and_is_shared_at_once() {
+    on_both_backings("building::a_slice_is_built_in_memory_that_was_used_before_and_is_shared_at_once", || {
+        for len in [0, 1, 1000, 100_000] {
+            drop(SharedSlice::copy_from(&vec![u32::MAX; len]).unwrap());
+            let built = SharedSlice::<u32>::build(len, |elements| {
+                assert_eq!(elements.len(), len);
+                elements.iter_mut().zip(0..).for_each(|(element, n)| *element = n);
+            })
+            .unwrap();
+            assert!(built.iter().copied().eq(0..len as u32));
+            let token = built.clone().into_token().unwrap();
+            assert_eq!(SharedSlice::<u32>::from_token(&token).unwrap(), built);
+        }
+        let before = stats().blocks;
+        let panicked = catch_unwind(|| SharedSlice::<u8>::build(10, |_| panic!("no")));
+        assert!(panicked.is_err());
+        assert_eq!(stats().blocks, before);
+        assert_eq!(SharedSlice::<()>::build(7, |units| assert_eq!(units.len(), 7)).unwrap().len(), 7);
+    });
+}

@@ -1,16 +1,35 @@
 //! How much memory there is to have: what the machine says, and what this process's control groups leave.
 
 use std::{
-    fs,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 /// Bytes that may be used before something is killed for it; `u64::MAX` where nobody says. Some 100 µs.
 pub(crate) fn available_memory() -> u64 {
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| field(&text, "MemAvailable:"));
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let machine = read("/proc/meminfo").ok().and_then(|text| field(&text, "MemAvailable:"));
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
     let machine = machine.map_or(u64::MAX, |kibibytes| kibibytes.saturating_mul(1024));
     machine.min(left_by_groups(&groups, Path::new("/sys/fs/cgroup")))
+}
+
+/// A file of the system's, as text: in one piece, because each read has it written anew.
+fn read(path: impl AsRef<Path>) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut bytes = vec![0; 8192];
+    let mut len = 0;
+    loop {
+        match file.read(&mut bytes[len..])? {
+            0 => break,
+            more => len += more,
+        }
+        if len == bytes.len() {
+            bytes.resize(2 * len, 0);
+        }
+    }
+    bytes.truncate(len);
+    String::from_utf8(bytes).map_err(io::Error::other)
 }
 
 /// The files of one version of control groups.
@@ -62,7 +81,7 @@ fn left_on_path(version: &Version, mount: &Path, path: &str) -> u64 {
 }
 
 fn left_in(version: &Version, group: &Path) -> u64 {
-    let read = |name: &str| fs::read_to_string(group.join(name)).ok();
+    let read = |name: &str| read(group.join(name)).ok();
     // `max`, and no such file, are no limit; version 1 says something near 2^63.
     let Some(limit) = read(version.limit).and_then(|text| text.trim().parse::<u64>().ok()) else { return u64::MAX };
     if limit >= i64::MAX as u64 - 0xffff {
@@ -81,6 +100,8 @@ fn field(text: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

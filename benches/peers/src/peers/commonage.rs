@@ -1,4 +1,4 @@
-use commonage::{Shared, SharedMut};
+use commonage::Shared;
 
 use super::{COMMONAGE, Peer, Place};
 use crate::Outcome;
@@ -42,10 +42,8 @@ impl Peer for Commonage {
 }
 
 impl Commonage {
-    /// Built where it stays: the memory is written by whoever asked for it, and then frozen.
+    /// Built where it stays: memory that was not cleared is written by whoever asked for it, and nobody writes it afterwards.
     pub(crate) fn build(source: &[u64]) -> Outcome<Shared<[u64]>> {
-        let mut value = SharedMut::<[u64]>::unzeroed(source.len())?;
-        value.copy_from_slice(source);
-        Ok(value.freeze()?)
+        Ok(Shared::<[u64]>::build(source.len(), |elements| elements.copy_from_slice(source))?)
     }
 }
