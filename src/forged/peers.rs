@@ -220,3 +220,26 @@ fn a_stack_of_returned_blocks_with_a_cycle_ends() {
         assert_eq!(places.len(), made.len(), "handed out twice");
     }
 }
+
+/// A block that is on its way comes back to its owner, whose next value is made of it.
+#[test]
+fn a_block_is_used_again_where_it_is_whatever_its_header_says() {
+    let test = "peers::a_block_is_used_again_where_it_is_whatever_its_header_says";
+    if role().is_none() {
+        return drop(run("owner", &mut child(&this_program(), test, "owner")));
+    }
+    let allocate = || pool::allocate(100, 1, false, 0, Kind::Shared).unwrap();
+    let neighbour = allocate();
+    let at = &neighbour.hold().at;
+    // Another value's memory, and what is no memory at all.
+    for said in [neighbour.hold().offset(), at.segment.data_len()] {
+        let part = allocate();
+        let (block, offset, locator) = (part.hold().block, part.hold().offset(), part.locator());
+        let issued = part.into_issued(Kind::Shared).map_err(|(_, error)| error).unwrap();
+        at.control.block(block).offset.store(said as u64, Ordering::SeqCst);
+        at.control.block(block).length.store(0, Ordering::SeqCst);
+        drop(Source::find(&locator).unwrap().claim(&issued, Kind::Shared, 0, 0, |_| Ok(())).unwrap());
+        let next = allocate();
+        assert_eq!((next.hold().block, next.hold().offset()), (block, offset));
+    }
+}

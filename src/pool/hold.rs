@@ -81,16 +81,19 @@ impl Held {
         *self.serial.get_mut() = serial;
     }
 
-    /// Nobody has the block any more; it is of this class. Of a hold that began with a claim, the pages of its run are not
-    /// known.
-    pub(crate) fn vacate(&mut self, class: u8) {
-        *self.handles.get_mut() = 0;
-        self.place = Place { class, fresh: false, ..self.place };
-    }
-
     /// Whether the block is where a header says that it is.
     pub(crate) fn is_at(&self, extent: &Extent) -> bool {
         self.offset() == extent.offset
+    }
+
+    /// The block has been released, and no handle is left. Where it is the record says: what peers have said of it, if the
+    /// hold began with a claim, is forgotten.
+    pub(crate) fn vacate(&mut self, released: Released) {
+        *self.handles.get_mut() = 0;
+        // Of a hold that began with a claim, the pages of its run are not known.
+        self.place = Place { class: released.class, fresh: false, ..self.place };
+        // SAFETY: a block of this process's own segment, where this process has put it: within the data area.
+        self.data = unsafe { self.at.segment.data().add(released.offset) };
     }
 
     pub(crate) fn serial(&self) -> u64 {
@@ -261,8 +264,8 @@ fn give(hold: NonNull<Held>) {
     // SAFETY: as above; it has not been kept.
     let mut held = unsafe { Box::from_raw(hold.as_ptr()) };
     match released {
-        Some(Released { class, .. }) => {
-            held.vacate(class);
+        Some(released) => {
+            held.vacate(released);
             magazine::push(held);
         }
         None => {

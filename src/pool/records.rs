@@ -50,7 +50,7 @@ impl Released {
     pub(super) fn vacant(self, at: &Arc<Attachment>) -> Box<Held> {
         match at.stripe(self.block).known(self.block).take_kept() {
             Some(mut held) => {
-                held.vacate(self.class);
+                held.vacate(self);
                 held
             }
             None => {
