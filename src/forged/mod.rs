@@ -43,7 +43,7 @@ use crate::{
     Ticket, pool,
     pool::{Issued, Secret, Source},
     segment::{Door, GRANULE, Locator, PREFIX, Segment},
-    sys, trim,
+    sweep, sys, trim,
     wire::{Fields, Token, Unverified, encode, from_text, revoke},
 };
 

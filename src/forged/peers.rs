@@ -243,3 +243,34 @@ fn a_block_is_used_again_where_it_is_whatever_its_header_says() {
         assert_eq!((next.hold().block, next.hold().offset()), (block, offset));
     }
 }
+
+#[test]
+fn a_dead_peer_that_has_left_rubbish_in_its_row_is_swept() {
+    let test = "peers::a_dead_peer_that_has_left_rubbish_in_its_row_is_swept";
+    if role().is_none() {
+        return drop(run("owner", &mut child(&this_program(), test, "owner")));
+    }
+    const DEAD: u32 = 5;
+    let value = SharedSlice::<u8>::new(&(1, 5000)).unwrap();
+    let part = pool::allocate(5000, 1, false, 0, Kind::Shared).unwrap();
+    let (at, block) = (&part.hold().at, part.hold().block);
+    at.segment.reserve(0..at.segment.control_len()).unwrap();
+    let control = &at.control;
+    // It has a hold, as it may; and bits of blocks that there are not.
+    control.block(block).word.fetch_add(1, Ordering::SeqCst);
+    let bit_of = |block| control.hold_bit(DEAD, block);
+    for block in [block, control.blocks_backed(), control.layout.blocks - 1] {
+        let (word, bit) = bit_of(block);
+        word.fetch_or(bit, Ordering::SeqCst);
+    }
+    control.slot(DEAD).mark.store(u64::from(id()) << 8 | 1, Ordering::SeqCst);
+    assert_eq!(part.counts().holders, 2);
+    let swept = sweep();
+    assert_eq!((swept.participants, swept.later), (1, 0));
+    assert_eq!((part.counts().holders, value.counts().holders), (1, 1));
+    assert_eq!(control.slot(DEAD).mark.load(Ordering::SeqCst), 0);
+    assert!(
+        (0..control.layout.blocks).all(|block| bit_of(block).0.load(Ordering::SeqCst) == 0),
+        "the row is not empty"
+    );
+}

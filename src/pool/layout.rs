@@ -433,13 +433,23 @@ impl Control {
         (self.at(self.stripe(slot, block) + (1 + bit / 64) * 8), 1 << (bit % 64))
     }
 
-    /// The blocks of which a participant has the hold bit, each word of bits as it is when the iterator comes to it.
-    pub(crate) fn hold_bits(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
-        // Block 0, 4096, 8192 …: where the words of the first stripe begin; the other stripes' follow.
-        let words = (0..self.layout.hold_words() as u32)
+    /// The first block of each word of hold bits that a row has: 0, 4096, 8192 … are those of the first stripe, the other
+    /// stripes' follow.
+    fn hold_words(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.layout.hold_words() as u32)
             .flat_map(|word| (0..STRIPES as u32).map(move |stripe| word * 64 * STRIPES as u32 + stripe))
-            .filter(|first| *first < self.layout.blocks);
-        words.flat_map(move |first| {
+            .filter(|first| *first < self.layout.blocks)
+    }
+
+    /// Clears all hold bits of a dead participant, those that are of no block included.
+    pub(crate) fn clear_hold_bits(&self, slot: u32) {
+        self.hold_words().for_each(|first| self.hold_bit(slot, first).0.store(0, Ordering::Release));
+    }
+
+    /// The blocks of which a participant has the hold bit, each word of bits as it is when the iterator comes to it. The
+    /// bits may be of blocks that there are not.
+    pub(crate) fn hold_bits(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
+        self.hold_words().flat_map(move |first| {
             let mut bits = self.hold_bit(slot, first).0.load(Ordering::SeqCst);
             std::iter::from_fn(move || {
                 let bit = (bits != 0).then(|| bits.trailing_zeros())?;

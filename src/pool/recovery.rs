@@ -279,10 +279,12 @@ fn sweep_participant(at: &Arc<Attachment>, dead: u32) -> bool {
         reached(Step::SweepIntent);
     }
     for block in at.control.hold_bits(dead) {
-        if block >= at.control.blocks_backed() || !give_for(at, dead, block) {
+        // A bit can be of no block: only rubbish that it has left.
+        if block < at.control.blocks_backed() && !give_for(at, dead, block) {
             return false;
         }
     }
+    at.control.clear_hold_bits(dead);
     let slot = at.control.slot(dead);
     if dead == at.control.owner_slot() {
         slot.mark.fetch_or(SWEPT, Ordering::SeqCst);
