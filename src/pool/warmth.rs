@@ -132,6 +132,10 @@ impl Pool {
                 own.prefault(&run);
             }
             own.arena.free(run.number);
+            if result.is_err() {
+                // What was reserved before the refusal would be taken from others for nothing.
+                own.punch(run.range());
+            }
         }
         if result.is_ok() {
             self.prefaulted = self.prefaulted.max(bytes as u64);

@@ -100,6 +100,19 @@ fn prefaulting_more_than_there_may_be_is_an_error_and_takes_nothing() {
 }
 
 #[test]
+fn what_was_reserved_before_a_refusal_goes_back() {
+    const TEST: &str = "warmth::what_was_reserved_before_a_refusal_goes_back";
+    if role().is_none() {
+        let limit = 516 * MIB;
+        return drop(child(TEST, "body").env(BACKING, "anonymous").env(LIMIT, &limit.to_string()).run_to_success());
+    }
+    // One half is there, the other is not.
+    let refused = prefault(1 << 30);
+    assert!(matches!(refused, Err(Error::NoSpace { .. })), "{refused:?}");
+    assert!(stats().reserved < MIB, "{:?}", stats());
+}
+
+#[test]
 fn a_copy_into_memory_that_nobody_has_used_is_whole_and_so_is_one_into_used_memory() {
     const TEST: &str = "warmth::a_copy_into_memory_that_nobody_has_used_is_whole_and_so_is_one_into_used_memory";
     on_both_backings(TEST, || {
