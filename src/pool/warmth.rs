@@ -83,7 +83,8 @@ impl Pool {
         if warm <= retain {
             return;
         }
-        let mut pages = (warm - (retain - retain / SLACK)).div_ceil(PAGE as u64) as usize;
+        let left = (retain - retain / SLACK).max(self.prefaulted);
+        let mut pages = ((warm - left) / PAGE as u64) as usize;
         let elsewhere = warm > (freed.len() * PAGE) as u64;
         for at in (0..self.segments.len()).rev().filter(|_| elsewhere) {
             let Some(own) = &mut self.segments[at] else { continue };

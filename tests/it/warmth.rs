@@ -113,6 +113,18 @@ fn what_was_reserved_before_a_refusal_goes_back() {
 }
 
 #[test]
+fn what_was_prefaulted_is_kept_after_a_peak() {
+    const TEST: &str = "warmth::what_was_prefaulted_is_kept_after_a_peak";
+    if role().is_none() {
+        return drop(child(TEST, "body").env(BACKING, "anonymous").env(RETAIN, &MIB.to_string()).run_to_success());
+    }
+    prefault(64 << 20).unwrap();
+    drop((0..9).map(|at| filled(10 << 20, at)).collect::<Vec<_>>());
+    let warm = stats().warm;
+    assert!((64 * MIB..=66 * MIB).contains(&warm), "{warm} bytes are warm");
+}
+
+#[test]
 fn a_copy_into_memory_that_nobody_has_used_is_whole_and_so_is_one_into_used_memory() {
     const TEST: &str = "warmth::a_copy_into_memory_that_nobody_has_used_is_whole_and_so_is_one_into_used_memory";
     on_both_backings(TEST, || {
