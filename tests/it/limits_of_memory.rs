@@ -266,3 +266,20 @@ fn a_limit_on_the_size_of_files_is_no_space() {
     };
     scene(TEST, ANONYMOUS, main, role);
 }
+
+#[test]
+fn a_limit_on_the_size_of_files_that_comes_later_changes_nothing() {
+    const TEST: &str = "limits_of_memory::a_limit_on_the_size_of_files_that_comes_later_changes_nothing";
+    let main = || drop(child(TEST, "limited").run_to_success());
+    let role = |_: &str| {
+        let before: SharedSlice<u8> = Shared::new(&(1, 1 << 20)).unwrap();
+        let limit = libc::rlimit { rlim_cur: 4096, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: a limit of this process's own, read by the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
+        // Into memory that nobody has used.
+        let source = vec![2_u8; 2 << 20];
+        let value: SharedSlice<u8> = Shared::copy_from(&source[..]).unwrap();
+        assert!(*value == source[..] && before[77] == 1);
+    };
+    scene(TEST, ANONYMOUS, main, role);
+}

@@ -19,7 +19,7 @@ use rustix::{
     shm,
 };
 
-use crate::sys::{Refusal, Uninherited};
+use crate::sys::{Refusal, Uninherited, largest_file};
 
 /// A memfd whose size nobody can change, and whose seals neither.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
@@ -158,6 +158,10 @@ impl Object {
     /// without being zeroed or faulted in first.
     pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> bool {
         let Ok(fd) = self.0.get() else { return false };
+        // A limit that is younger than the object: who writes beyond it is ended by a signal.
+        if offset + bytes.len() as u64 > largest_file() {
+            return false;
+        }
         let mut done = 0;
         while done < bytes.len() {
             match retry_on_intr(|| pwrite(fd, &bytes[done..], offset + done as u64)) {
