@@ -157,6 +157,7 @@ impl<'a> World<'a> {
             match act {
                 Act::Arm => drop(self.expect(Who::Victim, "arm")?),
                 Act::Churn(who, name) => drop(self.expect(who, &format!("churn {name}"))?),
+                Act::Still(who, name) => drop(self.expect(who, &format!("still {name}"))?),
                 Act::Kill(who) => {
                     self.actors.remove(&who);
                     model.dies(who);
