@@ -258,7 +258,8 @@ impl Attachment {
         })
     }
 
-    /// Neither another living participant, which is not exiting, nor a message on its way needs the segment's name.
+    /// Neither a living participant, which is not exiting, nor a message on its way needs the segment's name. This process's
+    /// own slot, which is free or marked as exited, is looked at as any other: by now somebody else may be in it.
     ///
     /// Tickets first: whoever claims one has marked its slot before it is gone.
     fn nobody_needs_the_name(&self) -> bool {
@@ -269,7 +270,7 @@ impl Attachment {
             let mark = self.control.slot(number).mark.load(Ordering::SeqCst);
             mark != 0 && mark & EXITED == 0 && !self.is_dead(number)
         };
-        !(0..self.control.layout.participants).filter(|n| *n != self.slot).any(in_use)
+        !(0..self.control.layout.participants).any(in_use)
     }
 
     /// This process is done with the segment, its slot free or marked as exited: if it is the last, the name goes.
@@ -390,5 +391,33 @@ impl Area for Attachment {
 
     fn fence(&self) {
         fence(Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Backing, segment::GRANULE};
+
+    #[test]
+    fn who_leaves_does_not_take_the_name_from_who_has_its_slot_by_then() {
+        let (id, secret) = (SegmentId(sys::random_u64().unwrap()), [7; 16]);
+        let layout = Layout::for_data(GRANULE);
+        let segment = Segment::create(Backing::Named, id, layout.control(), layout.data).unwrap();
+        segment.reserve(layout.always()).unwrap();
+        let owner = Attachment::join(segment, layout, secret, Some(Owned::new(0, layout.blocks))).unwrap();
+        let guest = || {
+            let sizes = |prefix: &_, size| Ok(Layout::parse(prefix, size, id)?.0.sizes());
+            let segment = Segment::attach(&owner.segment.locator(), sizes)?;
+            Attachment::join(segment, layout, secret, None)
+        };
+        let first = guest().unwrap();
+        owner.control.set_state(State::Exiting);
+        owner.control.slot(owner.slot).mark.fetch_or(EXITED, Ordering::SeqCst);
+        assert!(first.depart_if_idle());
+        let second = guest().unwrap();
+        assert_eq!(first.slot, second.slot);
+        first.last_one_removes_the_name();
+        assert!(guest().is_ok(), "the name is there");
     }
 }
