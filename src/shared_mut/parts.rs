@@ -132,17 +132,19 @@ fn in_order<T: InParts + ?Sized>(parts: &[&SharedMut<T>]) -> Result<Vec<usize>, 
         }
         first.hold.part().of_one_block(part.hold.part())?;
         T::alike(&first.metadata, &part.metadata)?;
-        fills(part)?;
+        T::units(&part.metadata)?;
     }
     let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|&number| {
         let Range { start, end } = place(parts[number]);
         (start, end)
     });
+    // Behind the last one, whose place nobody takes, there may be bytes that it does not use.
+    order[..order.len() - 1].iter().try_for_each(|&number| fills(parts[number]))?;
     Ok(order)
 }
 
-/// Units that do not use all bytes of their part (their metadata were changed) would not stay where they are.
+/// What follows units that do not use all bytes of their part (it has become shorter) would not come next to them.
 fn fills<T: InParts + ?Sized>(part: &SharedMut<T>) -> Result<(), Error> {
     let (units, len) = (T::units(&part.metadata)?, part.hold.part().len());
     if units.number.checked_mul(units.bytes) == Some(len) || (units.number, len) == (0, 0) {
@@ -280,8 +282,8 @@ impl<E: NoUninit + CheckedBitPattern> SharedMut<[E]> {
     /// # Errors
     ///
     /// [`Refused`], with both handles as they were, and as the reason [`Error::OtherBlock`], [`Error::Apart`],
-    /// [`Error::Serialized`] if one has been serialized, or [`Error::Metadata`] if one has been made shorter through its
-    /// [metadata](Self::metadata_mut).
+    /// [`Error::Serialized`] if one has been serialized, or [`Error::Metadata`] if the one that comes first in memory has
+    /// become shorter, by [`resize`](Self::resize) or through its [metadata](Self::metadata_mut).
     pub fn unsplit(self, other: Self) -> Result<Self, Refused<(Self, Self)>> {
         unsplit(self, other)
     }

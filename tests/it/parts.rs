@@ -352,5 +352,18 @@ fn a_slice_that_has_become_shorter_is_cut_and_put_together() {
         let parts = whole.split_into(7);
         let frozen = SharedSliceMut::unsplit_all(parts.into_iter().rev()).unwrap().freeze().unwrap();
         assert_eq!((frozen.len(), frozen[200]), (900, 2));
+
+        // The last part may have become shorter, and grows again as a whole; any other stands in the way.
+        let mut parts = counting(1000).split_into(2);
+        parts[1].resize(100, 0).unwrap();
+        let mut whole = SharedSliceMut::unsplit_all(parts).unwrap();
+        assert!(whole.len() == 600 && is_counting(&whole, 0));
+        let start = whole.as_ptr();
+        whole.resize(1000, 7).unwrap();
+        assert_eq!((whole.as_ptr(), whole[599], whole[999]), (start, 599, 7));
+        let right = whole.split_off(500);
+        whole.resize(100, 0).unwrap();
+        let refused = whole.unsplit(right).unwrap_err();
+        assert!(matches!(refused.reason, Error::Metadata { .. }), "{refused}");
     });
 }
