@@ -20,9 +20,11 @@ fn read(path: impl AsRef<Path>) -> io::Result<String> {
     let mut bytes = vec![0; 8192];
     let mut len = 0;
     loop {
-        match file.read(&mut bytes[len..])? {
-            0 => break,
-            more => len += more,
+        match file.read(&mut bytes[len..]) {
+            Ok(0) => break,
+            Ok(more) => len += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         if len == bytes.len() {
             bytes.resize(2 * len, 0);
