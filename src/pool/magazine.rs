@@ -200,7 +200,7 @@ pub(crate) fn push(spare: Spare) {
     }
 }
 
-/// Gives back all that this thread has cached.
+/// Gives back all that this thread keeps.
 pub(crate) fn flush() {
     let _ = MAGAZINE.try_with(|magazine| magazine.borrow_mut().kept().give_up());
 }

@@ -10,9 +10,9 @@
 //!
 //! | event | in_flight | holders | order, under the block's stripe lock of this process and its intent | called in |
 //! |---|---|---|---|---|
-//! | allocate | | = 1 | live + 1; serial, header, word, bit; then *allocated* in the private record | [`block`] |
-//! | another handle here, or not the last one | | | an `Arc`; the word is not touched | [`block`] |
-//! | give: the last handle here drops | | −1 | bit → word → at 0/0 the block goes back | [`block`] |
+//! | allocate | | = 1 | serial, header, word, bit; then *allocated* in the private record | [`block`] |
+//! | another handle here, or not the last one | | | a count of this process's; the word is not touched | [`hold`] |
+//! | give: the last handle here drops | | −1 | bit → word → at 0/0 the block goes back | [`hold`] |
 //! | change of kind | | | {0, 1} only: word; then, if exclusive now, the serial | [`block`] |
 //! | issue | +1 | | reserve a ticket → fill it → word → publish | [`tickets`] |
 //! | issue of the last handle here | +1 | −1 | reserve → fill → bit → word in one step → publish | [`tickets`] |
@@ -30,7 +30,7 @@
 //! **Stripe locks and intents.** A process has, for each segment, 64 stripe locks, and in its row of the control area 64
 //! intents. The lock keeps this process's threads apart; the intent, stored before the first step of a change and
 //! cleared after the last, tells whoever counts a dead process's holds which blocks it may have left half-done. What a
-//! process knows of a block privately (how many [`Hold`](block::Hold)s) goes from 0 to 1 and from 1 to 0 under the stripe
+//! process knows of a block privately (how many [`Hold`](hold::Hold)s) goes from 0 to 1 and from 1 to 0 under the stripe
 //! lock only: an `Arc` alone can't decide it, because its count reaches zero before the lock is taken.
 //!
 //! **Parts.** The block of a `SharedMut` can be cut into parts, each with a range of its own, and each a handle that is
@@ -56,8 +56,9 @@
 //! offset or a length, and then the checked copy is used. No memory is touched before it is backed: the watermarks in
 //! the header say how far the tables are.
 //!
-//! **Orderings.** Changes of word, bits and tickets are `SeqCst`: they take their places in the one order that the protocol
-//! was checked in. Stores that begin or end a sequence (setting and clearing an intent, publishing a ticket, freeing a slot)
+//! **Orderings.** Changes of words and tickets are `SeqCst`: they take their places in the one order that the protocol
+//! was checked in. Hold bits need no swap, because one process at a time changes a word of them, under the stripe lock. They
+//! and the stores that begin or end a sequence (setting and clearing an intent, publishing a ticket, freeing a slot)
 //! are `Release`, and their partner is the `Acquire` load of whoever acts on them. [`loom`](https://docs.rs/loom) models
 //! in the tests say which weaker ones would not hold.
 

@@ -72,8 +72,8 @@ impl Released {
 /// unlike that bit it can't be changed by a peer. `allocated` is cleared by `release`, never while the block is held, and
 /// whoever clears it has the block.
 ///
-/// A record is changed under the block's stripe lock only, so that loads and stores will do; they are atomic for those who
-/// look without it.
+/// A record is changed under the block's stripe lock, or by `assign` while nobody has the block, so that loads and stores
+/// will do; they are atomic for those who look without it.
 pub(crate) struct Owned {
     pub(super) index: usize,
     records: Box<[AtomicU64]>,
@@ -90,6 +90,7 @@ impl Owned {
         Owned { index, records: bytemuck::zeroed_slice_box(blocks as usize), headers_backed: AtomicU32::new(0) }
     }
 
+    /// Where a block is, and of which class, that is nobody's: under the allocator's mutex.
     pub(super) fn assign(&self, block: u32, offset: usize, class: u8) {
         let record = ((offset / BLOCK_ALIGN) as u64) << 16 | u64::from(class) << 8;
         self.records[block as usize].store(record, Ordering::Release);

@@ -23,7 +23,8 @@ const RETAIN: u64 = 256 << 20;
 /// Gives all memory of this process's pool that no value uses back to the system.
 ///
 /// Freed memory is otherwise kept warm, up to a limit, because using it again is many times faster than having the
-/// system fault and zero new pages. Blocks that other threads have cached (a few dozen small ones each) stay.
+/// system fault and zero new pages. Blocks that other threads keep for themselves (at most 1 MiB and a few hundred small ones
+/// each) stay.
 ///
 /// ```
 /// use commonage::{Shared, SharedSlice, trim};
