@@ -119,7 +119,9 @@ impl Config {
 
     /// The configuration in force; from now on it can't be changed.
     pub(crate) fn current() -> &'static Config {
-        USED.store(true, Ordering::Release);
+        if !USED.load(Ordering::Relaxed) {
+            USED.store(true, Ordering::Release);
+        }
         INSTALLED.get_or_init(Config::new)
     }
 }

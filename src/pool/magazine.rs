@@ -22,7 +22,7 @@ const LONGEST_RUN: u32 = 64;
 /// How many runs a thread keeps,
 const RUNS: usize = 8;
 /// and how many pages in them.
-const RUN_PAGES: u32 = 256;
+const RUN_PAGES: u64 = 256;
 /// All of a thread's runs are at most this part of what the configuration allows the pool.
 const RUN_SHARE: u64 = 64;
 
@@ -68,19 +68,11 @@ struct Kept {
     runs: Vec<Spare>,
     /// Pages in them.
     pages: u32,
-    /// The most that may be.
-    max_pages: u32,
 }
 
 impl Kept {
     fn new() -> Self {
-        let share = Config::current().limit / RUN_SHARE / PAGE as u64;
-        Kept {
-            blocks: array::from_fn(|_| Vec::new()),
-            runs: Vec::new(),
-            pages: 0,
-            max_pages: share.min(u64::from(RUN_PAGES)) as u32,
-        }
+        Kept { blocks: array::from_fn(|_| Vec::new()), runs: Vec::new(), pages: 0 }
     }
 
     /// The latest run that has exactly so many pages.
@@ -93,7 +85,8 @@ impl Kept {
     fn keep_run(&mut self, run: Spare) {
         self.pages += run.place.pages;
         self.runs.push(run);
-        while self.pages > self.max_pages || self.runs.len() > RUNS {
+        let share = Config::current().limit / RUN_SHARE / PAGE as u64;
+        while u64::from(self.pages) > share.min(RUN_PAGES) || self.runs.len() > RUNS {
             let oldest = self.runs.remove(0);
             self.pages -= oldest.place.pages;
             owner::keep(&mut vec![oldest]);
