@@ -5,7 +5,7 @@
 #![allow(unsafe_code)] // A mapped segment's control area is entered, once.
 
 use std::{
-    array, mem,
+    array,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence},
@@ -17,10 +17,10 @@ use crate::{
     pool::{
         Secret,
         checkpoint::{Step, reached},
-        hold::{Held, Registered},
         layout::{Control, Layout, STRIPES, State},
         records::{self, Owned},
         steps::Area,
+        stripe::{Guard, StripeLock},
         tickets,
         word::{TicketState, TicketWord},
     },
@@ -66,62 +66,6 @@ fn take_slot(segment: &Segment, control: &Control) -> Result<u32, Error> {
         return Ok(number);
     }
     Err(Error::ParticipantsFull { segment: segment.id(), participants: control.layout.participants })
-}
-
-/// What this process has of one block.
-#[derive(Default)]
-pub(crate) enum Known {
-    #[default]
-    Nothing,
-    /// No hold, but the memory of the last one, of a block of this process's own pool that is on its way or elsewhere: the
-    /// next claim is likely to be of the same value.
-    Kept(Box<Held>),
-    /// Handles.
-    Held(Registered),
-}
-
-impl Known {
-    #[inline]
-    pub(crate) fn is_held(&self) -> bool {
-        matches!(self, Known::Held(_))
-    }
-
-    /// The memory of the last hold, if there is no other.
-    pub(crate) fn take_kept(&mut self) -> Option<Box<Held>> {
-        match mem::take(self) {
-            Known::Kept(held) => Some(held),
-            known => {
-                *self = known;
-                None
-            }
-        }
-    }
-}
-
-/// What this process has of the blocks of one stripe, by block number ÷ `STRIPES`: private, under the stripe lock.
-///
-/// INVARIANT: this process's hold bit of a block is set exactly while a hold is registered here.
-#[derive(Default)]
-pub(crate) struct Stripe(Vec<Known>);
-
-impl Stripe {
-    #[inline]
-    pub(crate) fn known(&mut self, block: u32) -> &mut Known {
-        let at = block as usize / STRIPES;
-        if self.0.len() <= at {
-            self.0.resize_with(at + 1, Known::default);
-        }
-        &mut self.0[at]
-    }
-}
-
-/// A stripe lock on a cache line of its own.
-#[repr(align(64))]
-#[derive(Default)]
-struct StripeLock(Mutex<Stripe>);
-
-fn holds_nothing(stripe: &Stripe) -> bool {
-    !stripe.0.iter().any(Known::is_held)
 }
 
 /// A segment that this process has mapped, as a participant.
@@ -194,8 +138,9 @@ impl Attachment {
         if self.is_inherited() { Err(Error::Inherited { process: self.pid }) } else { Ok(()) }
     }
 
-    pub(crate) fn stripe(&self, block: u32) -> MutexGuard<'_, Stripe> {
-        lock(&self.stripes[block as usize % STRIPES].0)
+    #[inline]
+    pub(crate) fn stripe(&self, block: u32) -> Guard<'_> {
+        self.stripes[block as usize % STRIPES].lock()
     }
 
     /// This process has left the segment: nothing can be claimed through this value. Call it under a stripe lock.
@@ -220,14 +165,12 @@ impl Attachment {
     /// Forgets what holds have left: it would keep the segment mapped.
     #[cfg(fuzzing)]
     pub(crate) fn forget_kept(&self) {
-        for stripe in self.stripes.iter() {
-            lock(&stripe.0).0.iter_mut().for_each(|known| drop(known.take_kept()));
-        }
+        self.stripes.iter().for_each(|stripe| stripe.lock().forget_kept());
     }
 
     /// Waits until no thread of this process is in the middle of a change.
     pub(crate) fn drain_stripes(&self) {
-        self.stripes.iter().for_each(|stripe| drop(lock(&stripe.0)));
+        self.stripes.iter().for_each(|stripe| drop(stripe.lock()));
     }
 
     /// The owner has said that it is done, or it is dead.
@@ -242,8 +185,8 @@ impl Attachment {
 
     /// While other threads may still run: frees the slot if nothing is held, and makes sure that nothing will be.
     pub(crate) fn depart_if_idle(&self) -> bool {
-        let stripes: Vec<_> = self.stripes.iter().map(|stripe| lock(&stripe.0)).collect();
-        let idle = stripes.iter().all(|stripe| holds_nothing(stripe)) && !self.has_tickets();
+        let stripes: Vec<_> = self.stripes.iter().map(StripeLock::lock).collect();
+        let idle = stripes.iter().all(|stripe| stripe.holds_nothing()) && !self.has_tickets();
         if idle && !self.departed.swap(true, Ordering::Relaxed) {
             self.leave();
         }

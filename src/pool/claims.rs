@@ -11,7 +11,7 @@ use crate::{
     Config, Error, Kind,
     pool::{
         Secret,
-        attachment::{Attachment, Known},
+        attachment::Attachment,
         block::{Extent, Part, give_back, refused},
         checkpoint::{Step, reached},
         exit,
@@ -20,6 +20,7 @@ use crate::{
         peers::{self, Found},
         records, recovery,
         steps::{self, Intent, Join, Take},
+        stripe::Known,
         tickets::{Issued, WAITING, find, take_back},
         word::{TicketState, TicketWord, Word},
     },

@@ -15,11 +15,12 @@ use std::{
 };
 
 use crate::pool::{
-    attachment::{Attachment, Known},
+    attachment::Attachment,
     block::{Extent, give_back},
     magazine, peers,
     records::{Place, Released},
     steps::{self, Intent},
+    stripe::Known,
 };
 
 /// More handles than any memory has room for: only leaking them gets there.

@@ -83,6 +83,7 @@ mod records;
 mod recovery;
 mod stats;
 mod steps;
+mod stripe;
 mod tickets;
 mod warmth;
 mod wills;

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use crate::{
     Error, Kind,
     pool::{
-        attachment::{Attachment, Known},
+        attachment::Attachment,
         block::{Part, give_back, refused},
         checkpoint::{Step, reached},
         exit,
@@ -13,6 +13,7 @@ use crate::{
         layout::TicketRow,
         recovery,
         steps::{self, Intent, swap_ticket},
+        stripe::Known,
         word::{EPOCH_MASK, TicketState, TicketWord},
     },
     sys,
