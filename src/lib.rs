@@ -6,7 +6,7 @@
 //! |---|---|
 //! | a value that many read | [`Shared`], [`SharedSlice`], [`SharedStr`] |
 //! | a value that one writes | [`SharedMut`], [`SharedSliceMut`], [`SharedStrMut`] |
-//! | to build a value where it stays | [`Shared::from_fn`], [`SharedMut::unzeroed`], [`SharedUninit`], [`SharedMut::resize`] |
+//! | to build a value where it stays | [`Shared::build`], [`Shared::from_fn`], [`SharedMut::unzeroed`], [`SharedUninit`], [`SharedMut::resize`] |
 //! | a value that several write at the same time, each a part of it | [`SharedMut`, parts](SharedMut#parts) |
 //! | arrays, with the feature `ndarray` | `SharedArray`, `SharedArrayMut` |
 //! | a single plain value | [`Value`] |
