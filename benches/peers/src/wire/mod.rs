@@ -3,13 +3,14 @@
 mod by_thread;
 mod direct;
 mod ipc;
+mod opaque;
 mod socket;
 
 use std::process::Child;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::{by_thread::ByThread, direct::Direct, ipc::Ipc, socket::Socket};
+pub(crate) use self::{by_thread::ByThread, direct::Direct, ipc::Ipc, opaque::Opaque, socket::Socket};
 use crate::Outcome;
 
 /// What is said over a wire.

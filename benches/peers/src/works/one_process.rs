@@ -5,11 +5,11 @@ use crate::{
     Outcome,
     measure::Cell,
     peers::{
-        BARE, BARE_WRITE_READ, ByHand, Commonage, Iceoryx2, IpcShared, MappedFile, Peer, Place, Sent, Sharify,
-        WriteOnce, checked, same_payload, sum,
+        BARE, BARE_BYTES, BARE_WRITE_READ, ByHand, Commonage, Iceoryx2, IpcShared, MappedFile, Peer, Place, Sent,
+        Sharify, WriteOnce, checked, same_payload, sum,
     },
     report::{Row, Target, Work},
-    wire::{ByThread, Direct, Ipc, Packet, Socket, Wire},
+    wire::{ByThread, Direct, Ipc, Opaque, Packet, Socket, Wire},
 };
 
 pub(super) fn send_and_receive() -> Work {
@@ -43,7 +43,7 @@ fn cells(row: &Row) -> Outcome<Vec<Cell>> {
     } else if row.size <= 16 * MIB {
         cells.push(through::<Sent>(&source, ByThread::looped()?)?);
     }
-    cells.extend([bare_write_read(&source)?, bare()?]);
+    cells.extend([bare_write_read(&source)?, bare()?, bare_bytes()?]);
     Ok(cells)
 }
 
@@ -103,6 +103,17 @@ fn bare() -> Outcome<Cell> {
     Ok(Cell::warm(BARE, move |times| {
         for _ in 0..times {
             wire.send(Packet::Over(black_box(42_u64)))?;
+            black_box(wire.receive()?);
+        }
+        Ok(())
+    }))
+}
+
+fn bare_bytes() -> Outcome<Cell> {
+    let wire = Ipc::looped()?;
+    Ok(Cell::warm(BARE_BYTES, move |times| {
+        for _ in 0..times {
+            wire.send(Packet::Over(black_box(Opaque([7; Opaque::LEN]))))?;
             black_box(wire.receive()?);
         }
         Ok(())
