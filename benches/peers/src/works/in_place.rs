@@ -23,7 +23,7 @@ pub(super) fn build() -> Work {
         cells: |row| {
             let source = source(row);
             let copied = Cell { contender: COPIED, ..make::warmly::<Commonage>(&source)? };
-            Ok(vec![built(&source)?, copied, make::warmly::<Iceoryx2>(&source)?, make::memcpy(&source)])
+            Ok(vec![built(&source)?, copied, make::warmly::<Iceoryx2>(&source)?, make::memcpy(&source)?])
         },
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn warm() -> Work {
                 warmly::<WriteOnce>(&source)?,
                 warmly::<Iceoryx2>(&source)?,
                 warmly::<MappedFile>(&source)?,
-                memcpy(&source),
+                memcpy(&source)?,
             ])
         },
     }
@@ -90,16 +90,18 @@ fn coldly<P: Peer>(source: &Rc<[u64]>, chill: fn()) -> Outcome<Cell> {
     Ok(Cell::cold(P::NAME, made_and_dropped::<P>(source)?, chill))
 }
 
-pub(super) fn memcpy(source: &Rc<[u64]>) -> Cell {
+/// Into pages of its own, as the blocks of a pool are: where in a page a copy begins makes as much of a difference as all else.
+pub(super) fn memcpy(source: &Rc<[u64]>) -> Outcome<Cell> {
     let source = Rc::clone(source);
-    let mut touched = vec![1; source.len()];
-    Cell::warm(MEMCPY, move |times| {
+    let mut touched = MmapMut::map_anon(size_of_val(&*source))?;
+    touched.fill(1);
+    Ok(Cell::warm(MEMCPY, move |times| {
         for _ in 0..times {
-            touched.copy_from_slice(black_box(&source));
+            touched.copy_from_slice(bytemuck::cast_slice(black_box(&source)));
             black_box(&mut touched);
         }
         Ok(())
-    })
+    }))
 }
 
 fn memcpy_to_new(source: &Rc<[u64]>) -> Cell {
