@@ -19,7 +19,7 @@ use crate::{
         layout::TicketRow,
         peers::{self, Found},
         records, recovery,
-        steps::{self, Intent, Join, Take},
+        steps::{self, Area, Intent, Join, Take},
         stripe::Known,
         tickets::{Issued, WAITING, find, take_back},
         word::{TicketState, TicketWord, Word},
@@ -167,18 +167,12 @@ impl<'l> Source<'l> {
         len: usize,
     ) -> Result<Option<(Hold, Taken<'a>)>, Error> {
         let at: &Arc<Attachment> = &self.at;
-        let extent = self.extent(issued, start, len)?;
-        let header = at.control.block(issued.block);
-        // Neither kind nor serial of the block changes while the ticket is in flight.
-        let exclusive = Word(header.word.load(Ordering::Acquire)).exclusive();
-        if exclusive != (kind == Kind::SharedMut) {
-            let found = if exclusive { Kind::SharedMut } else { Kind::Shared };
-            return Err(Error::WrongKind { expected: kind, found });
-        }
-        if header.serial.load(Ordering::Acquire) != issued.serial {
-            return Err(Error::Expired { segment: at.id(), block: issued.block });
-        }
-        if exclusive {
+        let extent = match self.examine(issued, kind, start, len) {
+            // Another claim has taken the ticket meanwhile, and what was read may be of what has come after.
+            Err(_) if at.ticket(issued.ticket).load(Ordering::SeqCst) != word.0 => return Ok(None),
+            examined => examined?,
+        };
+        if kind == Kind::SharedMut {
             at.segment.make_writable()?;
         }
         let mut stripe = at.stripe(issued.block);
@@ -200,6 +194,21 @@ impl<'l> Source<'l> {
         Ok(Some((hold, Taken { row: at.control.ticket(issued.ticket), mine })))
     }
 
+    /// What the block's header says, if it is of the ticket's value. None of that changes while the ticket is in flight.
+    fn examine(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Extent, Error> {
+        let extent = self.extent(issued, start, len)?;
+        let header = self.at.control.block(issued.block);
+        let exclusive = Word(header.word.load(Ordering::Acquire)).exclusive();
+        if exclusive != (kind == Kind::SharedMut) {
+            let found = if exclusive { Kind::SharedMut } else { Kind::Shared };
+            return Err(Error::WrongKind { expected: kind, found });
+        }
+        if header.serial.load(Ordering::Acquire) != issued.serial {
+            return Err(Error::Expired { segment: self.at.id(), block: issued.block });
+        }
+        Ok(extent)
+    }
+
     /// The ticket is gone: a `SharedMut` has been claimed; a `Shared` is joined, as long as its block lives.
     fn without_ticket(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Hold, Error> {
         let at: &Arc<Attachment> = &self.at;
@@ -215,12 +224,15 @@ impl<'l> Source<'l> {
             return Err(Error::Exiting);
         }
         let intent = Intent::on(&**at, issued.block);
-        let serial = at.control.block(issued.block).serial.load(Ordering::SeqCst);
-        if serial != issued.serial || !records::may_be_claimed(at, issued.block) {
+        let other = || at.serial(issued.block).load(Ordering::SeqCst) != issued.serial;
+        if other() || !records::may_be_claimed(at, issued.block) {
             return Err(expired());
         }
-        // Serials only go up: what is read here is this value's, or the join finds another serial.
-        let extent = self.extent(issued, start, len)?;
+        // Serials only go up: what is read here is this value's, or there is another serial by now.
+        let extent = match self.extent(issued, start, len) {
+            Err(_) if other() => return Err(expired()),
+            extent => extent?,
+        };
         let here = stripe.known(issued.block).is_held();
         let released = match steps::join(&**at, issued.block, issued.serial, here) {
             Join::Joined => return Ok(self.hold(stripe.known(issued.block), issued, extent)),

@@ -3,7 +3,11 @@
 use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -310,5 +314,41 @@ fn counts_tell_handles_holders_and_messages() {
         assert_eq!((shared.counts().handles, shared.counts().holders, shared.counts().in_flight), (4, 1, 0));
         drop(claimed);
         assert_eq!((shared.counts().handles, shared.counts().holders, shared.counts().in_flight), (1, 1, 0));
+    });
+}
+
+#[test]
+fn a_claim_that_loses_its_ticket_to_one_that_changes_the_value_says_that_it_has_expired() {
+    const TEST: &str = "claims::a_claim_that_loses_its_ticket_to_one_that_changes_the_value_says_that_it_has_expired";
+    on_both_backings(TEST, || {
+        let begin = Barrier::new(2);
+        let (say, hear) = mpsc::channel::<String>();
+        thread::scope(|scope| {
+            let begin = &begin;
+            scope.spawn(move || {
+                while let Ok(token) = hear.recv() {
+                    begin.wait();
+                    match SharedSlice::<u8>::from_token(&token) {
+                        Ok(value) => assert_eq!(*value, [7; 300]),
+                        Err(Error::Expired { .. }) => {}
+                        Err(error) => panic!("{error:?}"),
+                    }
+                    begin.wait();
+                }
+            });
+            for round in 0..3000 {
+                let token = SharedSlice::<u8>::copy_from(&[7; 300]).unwrap().into_token().unwrap();
+                say.send(token.clone()).unwrap();
+                begin.wait();
+                if let Ok(Ok(mut value)) = SharedSlice::<u8>::from_token(&token).map(Shared::try_into_mut) {
+                    // Where it was there are other values soon, shorter ones among them.
+                    value.fill(8);
+                    drop(value);
+                    drop(SharedSliceMut::<u8>::new(&(9, 260 + round % 20)).unwrap());
+                }
+                begin.wait();
+            }
+            drop(say);
+        });
     });
 }
