@@ -17,8 +17,7 @@ use crate::{
         exit,
         hold::{Held, Hold},
         layout::TicketRow,
-        peers::{self, Found},
-        records, recovery,
+        peers, records, recovery,
         steps::{self, Area, Intent, Join, Take},
         stripe::Known,
         tickets::{Issued, WAITING, find, take_back},
@@ -37,7 +36,7 @@ const SPINS: u32 = 200;
 
 /// The segment of which a token says that it has its ticket: attached, its secret known.
 pub(crate) struct Source<'l> {
-    at: Found,
+    at: Arc<Attachment>,
     locator: &'l Locator,
 }
 
@@ -113,7 +112,7 @@ impl<'l> Source<'l> {
         start: usize,
         len: usize,
     ) -> Result<(Hold, Option<Taken<'_>>), Error> {
-        let at: &Arc<Attachment> = &self.at;
+        let at = &self.at;
         let mut wait: Option<Wait> = None;
         loop {
             let Some((word, state)) = find(at, issued) else {
@@ -166,7 +165,7 @@ impl<'l> Source<'l> {
         start: usize,
         len: usize,
     ) -> Result<Option<(Hold, Taken<'a>)>, Error> {
-        let at: &Arc<Attachment> = &self.at;
+        let at = &self.at;
         let extent = match self.examine(issued, kind, start, len) {
             // Another claim has taken the ticket meanwhile, and what was read may be of what has come after.
             Err(_) if at.ticket(issued.ticket).load(Ordering::SeqCst) != word.0 => return Ok(None),
@@ -211,7 +210,7 @@ impl<'l> Source<'l> {
 
     /// The ticket is gone: a `SharedMut` has been claimed; a `Shared` is joined, as long as its block lives.
     fn without_ticket(&self, issued: Issued, kind: Kind, start: usize, len: usize) -> Result<Hold, Error> {
-        let at: &Arc<Attachment> = &self.at;
+        let at = &self.at;
         if kind == Kind::SharedMut {
             return Err(Error::AlreadyClaimed { segment: at.id(), ticket: issued.ticket });
         }

@@ -1,17 +1,15 @@
 //! Every segment that this process has mapped, its own and its peers': mapped once, found by id without a system call.
 //!
-//! Values come from the same segment again and again, so each thread keeps the one that it has found last, and finds it
-//! without a lock. A segment that the process has left is no longer found so; a thread that finds nothing more keeps it
-//! mapped until it ends, empty and without a name.
+//! Values come from the same segment again and again, so each thread knows the one that it has found last, and finds it
+//! again without a lock. Knowing it does not keep it mapped.
 
 use std::{
     cell::Cell,
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     mem,
-    ops::Deref,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -56,53 +54,24 @@ static REMOVALS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// The segment that this thread has found last, and how many had been forgotten then.
-    static LAST: Cell<Option<(u64, Arc<Attachment>)>> = const { Cell::new(None) };
+    static LAST: Cell<Option<(u64, Weak<Attachment>)>> = const { Cell::new(None) };
 }
 
-/// A segment that has been found; it is this thread's last when it is dropped.
-pub(crate) struct Found {
-    removals: u64,
-    /// Always there, until it is dropped.
-    attachment: Option<Arc<Attachment>>,
-}
-
-impl Found {
-    /// The thread's last, if it is the one with this id, and has not been forgotten since.
-    #[inline]
-    fn last(id: SegmentId) -> Option<Self> {
-        let (removals, attachment) = LAST.try_with(Cell::take).ok()??;
+/// The segment that this thread has found last, if it is the one with this id, and none has been forgotten since.
+#[inline]
+fn last(id: SegmentId) -> Option<Arc<Attachment>> {
+    LAST.try_with(|cell| {
+        let (removals, known) = cell.take()?;
+        // Acquire: who sees it forgotten sees why. Who does not sees that this process has left it, under a stripe lock.
+        let attachment = known.upgrade().filter(|_| removals == REMOVALS.load(Ordering::Acquire))?;
         if attachment.is_inherited() {
-            mem::forget(attachment);
+            mem::forget((known, attachment));
             return None;
         }
-        // Acquire: who sees it forgotten sees why. Who does not sees that this process has left it, under a stripe lock.
-        let valid = attachment.id() == id && removals == REMOVALS.load(Ordering::Acquire);
-        valid.then_some(Found { removals, attachment: Some(attachment) })
-    }
-}
-
-impl Deref for Found {
-    type Target = Arc<Attachment>;
-
-    #[inline]
-    fn deref(&self) -> &Arc<Attachment> {
-        match &self.attachment {
-            Some(attachment) => attachment,
-            None => unreachable!("it is taken only by drop"),
-        }
-    }
-}
-
-impl Drop for Found {
-    #[inline]
-    fn drop(&mut self) {
-        let Some(attachment) = self.attachment.take() else { return };
-        if self.removals == REMOVALS.load(Ordering::Acquire) {
-            // What was the last is dropped here, and so is this one if the thread is ending.
-            let last = (self.removals, attachment);
-            let _ = LAST.try_with(|cell| cell.replace(Some(last)));
-        }
-    }
+        cell.set(Some((removals, known)));
+        (attachment.id() == id).then_some(attachment)
+    })
+    .ok()?
 }
 
 /// The segment with this id, if this process has it mapped.
@@ -130,21 +99,23 @@ pub(crate) fn remove(id: SegmentId) -> Option<Arc<Attachment>> {
     removed
 }
 
-/// A segment is no longer in the table: threads that have found it look again, this one lets go of it.
+/// A segment is no longer in the table: threads that have found it look again.
 fn forgotten() {
     REMOVALS.fetch_add(1, Ordering::AcqRel);
-    drop(LAST.try_with(Cell::take));
 }
 
 /// The segment that a locator leads to: found before, or attached now.
 #[inline]
-pub(crate) fn attach(locator: &Locator) -> Result<Found, Error> {
-    match Found::last(locator.id) {
-        Some(found) => Ok(found),
+pub(crate) fn attach(locator: &Locator) -> Result<Arc<Attachment>, Error> {
+    match last(locator.id) {
+        Some(attachment) => Ok(attachment),
         None => {
             let removals = REMOVALS.load(Ordering::Acquire);
-            let attachment = Some(find_or_attach(locator)?);
-            Ok(Found { removals, attachment })
+            let attachment = find_or_attach(locator)?;
+            let found = (removals, Arc::downgrade(&attachment));
+            // Of a thread that is ending there is no last.
+            let _ = LAST.try_with(|cell| cell.set(Some(found)));
+            Ok(attachment)
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The owner is killed, its peers live on.
 
-use crate::puppet::OBEY;
-use crate::support::child;
+use std::{process, sync::Barrier, thread};
+
 use crate::{
-    puppet::{Puppet, mapped, resident},
+    puppet::{OBEY, Puppet, mapped, resident},
     scene::{ANONYMOUS, BOTH, left, nobody_else, scene, scene_alone, until},
-    support::LOST_AFTER,
+    support::{LOST_AFTER, child},
 };
 
 const MIB: u64 = 1 << 20;
@@ -262,4 +262,32 @@ fn a_message_of_a_killed_process_says_which_process_is_gone() {
         assert!(error.starts_with("Gone") && names, "{error}");
     };
     scene_alone(TEST, ANONYMOUS, main, nobody_else);
+}
+
+#[test]
+fn a_thread_that_has_claimed_and_waits_does_not_keep_a_segment_mapped() {
+    const TEST: &str = "orphans::a_thread_that_has_claimed_and_waits_does_not_keep_a_segment_mapped";
+    let main = || {
+        let mut owner = Puppet::new(TEST);
+        owner.get("make 100000 5");
+        let [one, two] = [(); 2].map(|()| owner.get("copy 0"));
+        let claim = |token: &str| commonage::SharedSlice::<u8>::from_token(token).unwrap();
+        let (waits, done) = (Barrier::new(2), Barrier::new(2));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                drop(claim(&one));
+                waits.wait();
+                done.wait();
+            });
+            waits.wait();
+            let value = claim(&two);
+            owner.leave();
+            assert_eq!((value.len(), mapped(process::id()).len()), (100_000, 1));
+            drop(value);
+            let mapped = mapped(process::id());
+            done.wait();
+            assert!(mapped.is_empty(), "{mapped:?} are mapped");
+        });
+    };
+    scene(TEST, BOTH, main, nobody_else);
 }
