@@ -14,24 +14,11 @@ pub(crate) fn available_memory() -> u64 {
     machine.min(left_by_groups(&groups, Path::new("/sys/fs/cgroup")))
 }
 
-/// A file of the system's, as text: in one piece, because each read has it written anew.
+/// A file of the system's, as text: with room for it, because each of many small reads would have it written anew.
 fn read(path: impl AsRef<Path>) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut bytes = vec![0; 8192];
-    let mut len = 0;
-    loop {
-        match file.read(&mut bytes[len..]) {
-            Ok(0) => break,
-            Ok(more) => len += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        if len == bytes.len() {
-            bytes.resize(2 * len, 0);
-        }
-    }
-    bytes.truncate(len);
-    String::from_utf8(bytes).map_err(io::Error::other)
+    let mut text = String::with_capacity(8192);
+    File::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The files of one version of control groups.
