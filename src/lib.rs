@@ -49,25 +49,29 @@ mod config;
 #[cfg(test)]
 mod crash;
 mod error;
+mod fingerprint;
 #[cfg(test)]
 mod forged;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod pool;
 mod segment;
+mod shareable;
 mod shared;
 mod shared_mut;
 mod sys;
 mod ticket;
 mod wire;
 
-pub use backed::{CheckError, ShmemBacked, ShmemView, ShmemViewMut, Value, fingerprint_of};
+pub use backed::{CheckError, ShmemBacked, ShmemView, ShmemViewMut, Value};
 #[cfg(feature = "ndarray")]
 pub use backed::{SharedArray, SharedArrayMut};
 pub use bytemuck;
 pub use config::{Backing, Config};
-pub use error::{Counts, Error, Kind, Refused, SegmentId, TokenFault};
+pub use error::{Counts, Error, Kind, LinkFault, Refused, SegmentId, TokenFault};
+pub use fingerprint::fingerprint_of;
 pub use pool::{Stats, Swept, prefault, reclaim, stats, sweep, trim};
+pub use shareable::{Fields, Observed, Shareable, Synchronized};
 pub use shared::{Shared, SharedSlice, SharedStr};
 pub use shared_mut::{SharedMut, SharedSliceMut, SharedStrMut, SharedUninit};
 pub use ticket::Ticket;

@@ -80,6 +80,7 @@ use std::{any::type_name, fmt, mem::needs_drop};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Error;
+pub use crate::fingerprint::fingerprint_of;
 
 #[cfg(feature = "ndarray")]
 mod ndarray;
@@ -294,61 +295,12 @@ impl fmt::Display for CheckError {
 
 impl std::error::Error for CheckError {}
 
-/// The fingerprint of a type with this name, size and alignment, for implementations of
-/// [`ShmemBacked::fingerprint`]: a type that keeps its name and size but changes its meaning can put a version into the name.
-///
-/// It does not depend on the machine, the compiler or the version of this crate.
-///
-/// ```
-/// use commonage::backed::fingerprint_of;
-/// assert_eq!(fingerprint_of("tile, version 1", 8, 4), fingerprint_of("tile, version 1", 8, 4));
-/// assert_ne!(fingerprint_of("tile, version 1", 8, 4), fingerprint_of("tile, version 2", 8, 4));
-/// ```
-#[inline]
-pub fn fingerprint_of(name: &str, size: usize, align: usize) -> u64 {
-    fingerprint_with(b"custom  ", name, size, align, 0)
-}
-
-/// The fingerprint of a family of types, of its element, and of one more number.
-///
-/// It has to tell types apart, not to withstand anybody, and it is asked for at each make and claim: so each eight bytes
-/// are mixed in by one multiplication, and where the compiler knows the name it can do all of that itself.
-#[inline(always)]
-fn fingerprint_with(family: &[u8; 8], name: &str, size: usize, align: usize, more: u64) -> u64 {
-    let mut state = 0x636f_6d6d_6f6e_6167;
-    // The length of the name comes before it, so that no two names are the same words.
-    for part in [u64::from_le_bytes(*family), size as u64, align as u64, more, name.len() as u64] {
-        state = mix(state, part);
-    }
-    let (words, rest) = name.as_bytes().as_chunks::<8>();
-    for word in words {
-        state = mix(state, u64::from_le_bytes(*word));
-    }
-    let mut last = 0;
-    for (at, byte) in rest.iter().enumerate() {
-        last |= u64::from(*byte) << (8 * at);
-    }
-    mix(state, last)
-}
-
-/// Both halves of a product with a number without a pattern, so that each bit of `state` and `word` reaches many.
-#[inline(always)]
-fn mix(state: u64, word: u64) -> u64 {
-    let product = u128::from(state.rotate_left(23) ^ word) * 0x9e37_79b9_7f4a_7c15;
-    product as u64 ^ (product >> 64) as u64
-}
-
-/// The fingerprint of a family of types with elements `T`.
-#[inline(always)]
-fn fingerprint_of_family<T>(family: &[u8; 8], more: u64) -> u64 {
-    fingerprint_with(family, type_name::<T>(), size_of::<T>(), align_of::<T>(), more)
-}
-
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::fingerprint::fingerprint_with;
 
     /// Bytes at an address that is a multiple of 16, for any element that these tests use.
     #[derive(Clone)]

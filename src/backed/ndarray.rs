@@ -10,10 +10,10 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use ndarray::{Array, ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension, ShapeBuilder, StrideShape};
 
 use super::{
-    CheckError, ShmemBacked, ShmemView, ShmemViewMut, fingerprint_of_family,
+    CheckError, ShmemBacked, ShmemView, ShmemViewMut,
     slice::{alignment_of, all_valid, any_bit_pattern, fits, room_for, start_of, start_of_mut, write_elements},
 };
-use crate::{Shared, SharedMut};
+use crate::{Shared, SharedMut, fingerprint::fingerprint_of_family};
 
 mod layout;
 

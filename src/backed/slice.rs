@@ -7,7 +7,8 @@ use std::{any::TypeId, mem::MaybeUninit, ptr::NonNull, slice};
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::{CheckError, ShmemBacked, ShmemView, ShmemViewMut, fingerprint_of_family};
+use super::{CheckError, ShmemBacked, ShmemView, ShmemViewMut};
+use crate::fingerprint::fingerprint_of_family;
 
 /// The alignment of blocks that hold `T`s: the default's, or more if `T` asks for more.
 pub(super) const fn alignment_of<T>() -> usize {

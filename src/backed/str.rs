@@ -6,9 +6,10 @@
 use std::str;
 
 use super::{
-    CheckError, ShmemBacked, ShmemView, ShmemViewMut, fingerprint_with,
+    CheckError, ShmemBacked, ShmemView, ShmemViewMut,
     slice::{fits, write_elements},
 };
+use crate::fingerprint::fingerprint_with;
 
 // SAFETY: `new` and `new_from_src` write as many bytes as the metadata says (or panic), which is what `required_memory_*`
 // asked room for, and they are UTF-8; `check` accepts nothing else; a `&mut str` can be changed to nothing else.

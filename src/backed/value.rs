@@ -12,9 +12,10 @@ use std::{
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::{
-    CheckError, ShmemBacked, ShmemView, ShmemViewMut, fingerprint_of_family,
+    CheckError, ShmemBacked, ShmemView, ShmemViewMut,
     slice::{alignment_of, start_of, start_of_mut, write_elements},
 };
+use crate::fingerprint::fingerprint_of_family;
 
 /// A single plain value: a view of a `Shared<Value<T>>` is a `&T`, one of a `SharedMut<Value<T>>` a `&mut T`.
 ///

@@ -426,10 +426,3 @@ where
         debug::<T>(f, if self.hold.is_live() { "SharedMut" } else { "SharedMut (serialized)" }, self.hold.part())
     }
 }
-
-/// For `?` in functions that do not want the handle back: it is dropped.
-impl<H> From<Refused<H>> for Error {
-    fn from(refused: Refused<H>) -> Self {
-        refused.reason
-    }
-}

@@ -2,6 +2,12 @@
 
 use std::{fmt, io, ops::Range, time::Duration};
 
+mod link_fault;
+mod refused;
+mod token_fault;
+
+pub use self::{link_fault::LinkFault, refused::Refused, token_fault::TokenFault};
+
 /// The number of a segment: 64 random bits, the same in every process that has it mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SegmentId(pub(crate) u64);
@@ -45,56 +51,6 @@ pub struct Counts {
     pub holders: usize,
     /// Tickets of the block that have not been claimed: serializations on their way.
     pub in_flight: usize,
-}
-
-/// Why bytes or text are no token, before anything in them is believed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum TokenFault {
-    /// Fewer bytes than any token has, or than this one says that it has.
-    TooShort {
-        /// The least number of bytes that would do.
-        expected: usize,
-        /// The number of bytes there are.
-        found: usize,
-    },
-    /// More bytes than the token says that it has.
-    TooLong {
-        /// The number of bytes that the token says it has.
-        expected: usize,
-        /// The number of bytes there are.
-        found: usize,
-    },
-    /// The first bytes are not those of a token of this version of the crate.
-    Magic {
-        /// What stands there, little-endian.
-        found: u32,
-    },
-    /// The text is not in the alphabet of tokens.
-    Text,
-    /// A field has a value that no token of this version has.
-    Field(
-        /// The name of the field.
-        &'static str,
-    ),
-}
-
-impl fmt::Display for TokenFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TokenFault::TooShort { expected, found } => {
-                write!(f, "it is cut short: at least {expected} bytes expected, {found} found")
-            }
-            TokenFault::TooLong { expected, found } => {
-                write!(f, "it is too long: {expected} bytes expected, {found} found")
-            }
-            TokenFault::Magic { found } => {
-                write!(f, "it does not begin as tokens of this version do (found {found:#010x})")
-            }
-            TokenFault::Text => f.write_str("it is not base64 (URL-safe, unpadded) text"),
-            TokenFault::Field(name) => write!(f, "its field `{name}` has no meaning"),
-        }
-    }
 }
 
 /// Every way in which a call of this crate can fail.
@@ -361,6 +317,14 @@ pub enum Error {
     /// The configuration can't be changed any more: memory has been allocated with another.
     #[error("the configuration can't be changed: this process has used the crate before")]
     Configured,
+    /// A link can't be had.
+    #[error("link {link:?}: {fault}")]
+    Link {
+        /// Its name, or its path.
+        link: String,
+        /// Why.
+        fault: LinkFault,
+    },
     /// A call to the operating system failed.
     #[error("{operation} failed: {source}")]
     Os {
@@ -390,42 +354,5 @@ impl fmt::Display for Ranges<'_> {
 impl Error {
     pub(crate) fn os(operation: &'static str, source: impl Into<io::Error>) -> Self {
         Error::Os { operation, source: source.into() }
-    }
-}
-
-/// What could not be made of a handle: the handle as it was, and why. Of several handles, a pair or a `Vec` of all of them.
-///
-/// ```
-/// use commonage::{Shared, SharedSlice};
-/// let a: SharedSlice<u8> = Shared::copy_from(&[1u8, 2][..])?;
-/// let b = a.clone();
-/// let refused = a.try_into_mut().unwrap_err();
-/// println!("{}", refused.reason);
-/// let a = refused.handle;
-/// assert_eq!(*a, *b);
-/// # Ok::<(), commonage::Error>(())
-/// ```
-pub struct Refused<H> {
-    /// The handle, as it was before.
-    pub handle: H,
-    /// Why it could not be changed.
-    pub reason: Error,
-}
-
-impl<H> fmt::Debug for Refused<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refused").field("reason", &self.reason).finish_non_exhaustive()
-    }
-}
-
-impl<H> fmt::Display for Refused<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refused, and the handle given back: {}", self.reason)
-    }
-}
-
-impl<H> std::error::Error for Refused<H> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.reason)
     }
 }

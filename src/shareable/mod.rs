@@ -1,0 +1,67 @@
+//! What can lie at a fixed place and be changed by several processes: [`Shareable`], and, what is safe to use there as it
+//! is, [`Synchronized`].
+
+// The traits are unsafe to implement: links rely on what they promise.
+#![allow(unsafe_code)]
+
+mod impls;
+mod macros;
+mod observed;
+
+pub use self::observed::{Fields, Observed};
+
+/// A type whose values can live in a [`Link`](crate::Link): at any address, in several processes at the same time.
+///
+/// Numbers, `bool`, `char`, atomics, `MaybeUninit`, the types of [`sync`](crate::sync), and arrays of such types are
+/// shareable. Structs become so by the macro [`shareable!`](crate::shareable), which looks at each field. References,
+/// `Box`, `Vec`, `String` and whatever else leads out of the memory are not:
+///
+/// ```compile_fail,E0277
+/// # use commonage::{Link, link::ReadWrite};
+/// let link: Link<Vec<u8>, ReadWrite> = Link::create("scores")?;
+/// # Ok::<(), commonage::Error>(())
+/// ```
+///
+/// Nor is an `Option`: nothing says where it has its discriminant.
+///
+/// # Safety
+///
+/// The implementor promises:
+///
+/// - The layout is fixed: it is the same whatever compiler, version and settings the processes were built with (`repr(C)`,
+///   `repr(transparent)` or primitive), and what differs on other machines changes the fingerprint.
+/// - A value holds no address, descriptor, thread id or anything else that belongs to one process, and means the same at
+///   any address that is aligned as the type asks.
+/// - No other type, and no other version of it, that is used under the same name has this [`FINGERPRINT`](Self::FINGERPRINT).
+/// - [`LOCKS`](Self::LOCKS) is true if there is a [`sync::Mutex`](crate::sync::Mutex) or a
+///   [`sync::SeqLock`](crate::sync::SeqLock) anywhere in it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't live in shared memory at a fixed place",
+    label = "not `Shareable`",
+    note = "references, boxes, vectors, strings and options can't; structs can by the macro `commonage::shareable!`"
+)]
+pub unsafe trait Shareable: Sized + 'static {
+    /// What tells this type from others, the same in every process: see [`fingerprint_of`](crate::fingerprint_of).
+    const FINGERPRINT: u64;
+    /// Whether a value has locks in it. A process that can write to such a link makes itself known to the others, so that
+    /// its death is noticed.
+    const LOCKS: bool;
+}
+
+/// A [`Shareable`] type that is safe to use while other processes use it: a writable [`Link`](crate::Link) to one derefs.
+///
+/// Atomics, the types of [`sync`](crate::sync), arrays of such types, and structs made by
+/// [`shareable!`](crate::shareable) of nothing else are. Plain data is not: put it into a
+/// [`SeqLock`](crate::sync::SeqLock) or a [`Mutex`](crate::sync::Mutex), or reach it by the unsafe
+/// [`get`](crate::Link::get).
+///
+/// # Safety
+///
+/// The implementor promises that whatever safe code does through a `&Self` is sound while other processes, and other
+/// threads of this one, do the same to the same bytes at other addresses; and also while they hold what they got by it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not safe to use while other processes change it",
+    label = "not `Synchronized`",
+    note = "put plain data into a `commonage::sync::SeqLock` or a `commonage::sync::Mutex`, or reach it by the unsafe `get` of the link"
+)]
+pub unsafe trait Synchronized: Shareable + Sync {}
