@@ -2,6 +2,7 @@
 
 mod memory;
 mod object;
+mod place;
 
 use std::{
     cell::Cell,
@@ -25,6 +26,7 @@ use rustix::{
 pub(crate) use self::{
     memory::available_memory,
     object::{Object, unlink_named},
+    place::{Draft, Identity, Place, back, check_name, identity_at, process_lives, remove_place, unlink},
 };
 use super::unix::close_inherited;
 pub(crate) use super::unix::{

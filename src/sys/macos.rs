@@ -1,5 +1,7 @@
 //! macOS, and the other Unix systems that the `shared_memory` crate knows.
 
+mod place;
+
 use std::{
     fs::File,
     io,
@@ -22,6 +24,9 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
+pub(crate) use self::place::{
+    Draft, Identity, Place, back, check_name, identity_at, process_lives, remove_place, unlink,
+};
 pub(crate) use super::unix::{
     LockFile, Uninherited, at_exit, create_private, is_in_view, largest_file, open_private, page_size, protect,
     read_at, write_from,
@@ -73,6 +78,16 @@ pub(crate) unsafe fn exclude_from_core_dumps(_start: NonNull<u8>, _len: usize) {
 /// None needed; see Linux.
 pub(crate) unsafe fn populate(_start: NonNull<u8>, _len: usize) -> bool {
     false
+}
+
+/// Takes away what was mapped.
+///
+/// # Safety
+///
+/// `start..start + len` is a whole mapping of the caller's, and nothing refers into it.
+pub(crate) unsafe fn unmap(start: NonNull<u8>, len: usize) {
+    // SAFETY: the caller's promise. It only fails for addresses that are no pages.
+    let _ = unsafe { munmap(start.as_ptr().cast(), len) };
 }
 
 /// There is nothing to look into.

@@ -11,6 +11,7 @@ mod linux;
 #[cfg(all(unix, not(target_os = "linux")))]
 mod macos;
 mod per_process;
+mod place;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -22,7 +23,10 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-pub(crate) use self::per_process::PerProcess;
+pub(crate) use self::{
+    per_process::PerProcess,
+    place::{Address, Mapping, PlaceError},
+};
 
 #[cfg(target_os = "linux")]
 use linux as platform;
@@ -33,9 +37,10 @@ pub(crate) use platform::LockFile;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::unmap;
 pub(crate) use platform::{
-    Object, PUNCHES, Uninherited, anonymous_works, at_exit, available_memory, boot_time, create_private,
-    exclude_from_core_dumps, is_in_view, largest_file, may_be_looked_into, named_directory, open_private, page_size,
-    process_id, protect, read_at, reserve_file, unlink_named, wait, wake_all, write_from,
+    Draft, Identity, Object, PUNCHES, Place, Uninherited, anonymous_works, at_exit, available_memory, boot_time,
+    create_private, exclude_from_core_dumps, is_in_view, largest_file, may_be_looked_into, named_directory,
+    open_private, page_size, process_id, process_lives, protect, read_at, remove_place, reserve_file, unlink_named,
+    wait, wake_all, write_from,
 };
 #[cfg(windows)]
 use windows as platform;

@@ -2,6 +2,7 @@
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod lock_file;
+pub(crate) mod place;
 mod uninherited;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
     fs::{File, OpenOptions},
     io,
     os::{
-        fd::AsRawFd,
+        fd::{AsRawFd, OwnedFd},
         unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     },
     path::Path,
@@ -17,7 +18,7 @@ use std::{
 };
 
 use rustix::{
-    fs::OFlags,
+    fs::{FileType, OFlags, Stat},
     mm::{MprotectFlags, mprotect},
     process::{Resource, geteuid, getrlimit},
 };
@@ -112,4 +113,34 @@ pub(crate) fn largest_file() -> u64 {
 /// Whether an open file still has a name.
 pub(crate) fn is_in_view(file: &File) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+}
+
+/// The same description under a number that no program takes for its standard input or output.
+pub(crate) fn above_standard(fd: OwnedFd) -> rustix::io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 {
+        return Ok(fd);
+    }
+    let higher = rustix::io::fcntl_dupfd_cloexec(&fd, 3)?;
+    // `fd` goes only now: its number would be the one found otherwise.
+    drop(fd);
+    Ok(higher)
+}
+
+/// What something is that is no file, in words.
+pub(crate) fn kind_of(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Directory => "a directory",
+        FileType::Fifo => "a pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice => "a terminal or another character device",
+        FileType::BlockDevice => "a block device",
+        FileType::Symlink => "a symbolic link",
+        _ => "no file",
+    }
+}
+
+/// Device and inode.
+#[allow(clippy::unnecessary_cast, reason = "these are other types on other platforms")]
+pub(crate) fn identity_of(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }

@@ -1,5 +1,7 @@
 //! Windows.
 
+mod place;
+
 use std::{
     ffi::c_void,
     fs::{self, File, OpenOptions},
@@ -36,6 +38,7 @@ use windows_sys::Win32::{
     },
 };
 
+pub(crate) use self::place::{Draft, Identity, Place, check_name, process_lives, remove_place, unmap};
 use crate::{Error, sys::Refusal};
 
 // SAFETY: the C runtime's function, as the C standard has it.

@@ -19,7 +19,10 @@ use rustix::{
     shm,
 };
 
-use crate::sys::{Refusal, Uninherited, largest_file};
+use crate::sys::{
+    Refusal, Uninherited, largest_file,
+    unix::{above_standard, kind_of},
+};
 
 /// A memfd whose size nobody can change, and whose seals neither.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
@@ -61,8 +64,9 @@ impl Object {
             Err(error) => return Err(Refusal::Failed("open of a descriptor of another process", error.into())),
         };
         let stat = fstat(&place).map_err(|error| Refusal::Failed("fstat", error.into()))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Refusal::Foreign(kind_of(&stat)));
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind != FileType::RegularFile {
+            return Err(Refusal::Foreign(kind_of(kind).to_owned()));
         }
         let path = link_to(&place);
         let target = readlink(&path, Vec::new()).map_err(|error| Refusal::Failed("readlink", error.into()))?;
@@ -98,8 +102,9 @@ impl Object {
             Err(error) => return Err(Refusal::Failed("shm_open", error.into())),
         };
         let stat = object.stat().map_err(|error| Refusal::Failed("fstat", error.into()))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Refusal::Foreign(kind_of(&stat)));
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind != FileType::RegularFile {
+            return Err(Refusal::Foreign(kind_of(kind).to_owned()));
         }
         if stat.st_uid != geteuid().as_raw() {
             return Err(Refusal::Foreign(format!("a file of user {}", stat.st_uid)));
@@ -267,32 +272,9 @@ pub(super) fn available(fd: impl AsFd) -> u64 {
     }
 }
 
-/// The same description under a number that no program takes for its standard input or output.
-fn above_standard(fd: OwnedFd) -> rustix::io::Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 {
-        return Ok(fd);
-    }
-    let higher = rustix::io::fcntl_dupfd_cloexec(&fd, 3)?;
-    // `fd` goes only now: its number would be the one found otherwise.
-    drop(fd);
-    Ok(higher)
-}
-
-fn link_to(fd: impl AsFd) -> String {
+/// The way in `/proc` to what this process has open.
+pub(super) fn link_to(fd: impl AsFd) -> String {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
-}
-
-fn kind_of(stat: &Stat) -> String {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => "a directory",
-        FileType::Fifo => "a pipe",
-        FileType::Socket => "a socket",
-        FileType::CharacterDevice => "a terminal or another character device",
-        FileType::BlockDevice => "a block device",
-        FileType::Symlink => "a symbolic link",
-        _ => "no file",
-    }
-    .to_owned()
 }
 
 /// Is there a process that `/proc` does not show (mounted with `hidepid`, or not at all)?
@@ -307,12 +289,21 @@ fn is_hidden(pid: u32) -> bool {
 /// Is it a process that has ended, or is ending, and whose descriptors are gone or going? Until its parent has asked for
 /// its status, a dead process may not be looked into by an ordinary user, whoever's it was.
 fn is_dying(pid: u32) -> bool {
+    match fs::read(format!("/proc/{pid}/stat")) {
+        Ok(line) => says_the_end(&line),
+        Err(_) => !fs::exists(format!("/proc/{pid}")).unwrap_or(true),
+    }
+}
+
+/// Is there something in `/proc` that says so? Where processes are hidden, nothing does.
+pub(super) fn has_ended(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/stat")).is_ok_and(|line| says_the_end(&line))
+}
+
+fn says_the_end(line: &[u8]) -> bool {
     const PF_EXITING: u32 = 4;
-    let Ok(line) = fs::read(format!("/proc/{pid}/stat")) else {
-        return !fs::exists(format!("/proc/{pid}")).unwrap_or(true);
-    };
     // The second field is the program's name in parentheses, and may hold anything; after it: state, five numbers, flags.
-    let line = String::from_utf8_lossy(&line);
+    let line = String::from_utf8_lossy(line);
     let mut fields = line.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
     let dead = matches!(fields.next(), Some("Z" | "X"));
     dead || fields.nth(5).and_then(|flags| flags.parse::<u32>().ok()).is_some_and(|flags| flags & PF_EXITING != 0)

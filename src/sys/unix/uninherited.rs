@@ -24,6 +24,7 @@ use std::{
 
 use rustix::{fs::fstat, io::Errno, process::getpid};
 
+use super::identity_of;
 use crate::sys;
 
 /// A descriptor of this process's own. In a forked child it is closed, or was never there, and this value is of no use.
@@ -86,7 +87,7 @@ impl<T: AsFd> Uninherited<T> {
         let stat = fstat(&value)?;
         // It was there above, and the lock has been held since.
         let entry = locked.take().ok_or(Errno::NOMEM)?;
-        let (device, inode) = place(&stat);
+        let (device, inode) = identity_of(&stat);
         entry.device.store(device, Ordering::Relaxed);
         entry.inode.store(inode, Ordering::Relaxed);
         // Release: whoever finds the number finds what it stands for.
@@ -266,10 +267,5 @@ fn own_id() -> u32 {
 fn open_on(number: RawFd) -> Option<(u64, u64)> {
     // SAFETY: it may be closed, then the call says so; nothing else is done with it.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    fstat(fd).ok().map(|stat| place(&stat))
-}
-
-#[allow(clippy::unnecessary_cast, reason = "these are other types on other platforms")]
-fn place(stat: &rustix::fs::Stat) -> (u64, u64) {
-    (stat.st_dev as u64, stat.st_ino as u64)
+    fstat(fd).ok().map(|stat| identity_of(&stat))
 }

@@ -1,0 +1,230 @@
+//! Links: a name is a file in `/dev/shm`, as `shm_open` of the C libraries has it; a path is a file anywhere.
+
+use std::{
+    ffi::CStr,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{Access, AtFlags, CWD, Mode, OFlags, access, fstatfs, linkat, open},
+    io::Errno,
+    mm::{Advice, madvise},
+    path::Arg,
+};
+
+pub(crate) use super::super::unix::place::{Identity, Place};
+use super::{
+    super::unix::{
+        above_standard,
+        place::{
+            Temporary, is_there, no_space, not_made, open_file, process_exists, refused, remove_file, set_len,
+            set_mode, write_zeros,
+        },
+    },
+    available_memory,
+    object::{available, has_ended, link_to, reserve},
+};
+use crate::sys::place::{Address, Mapping, PlaceError};
+
+const DIRECTORY: &str = "/dev/shm";
+/// Bytes of the longest name of a file.
+const LONGEST: usize = 255;
+/// From so many bytes on, the machine is asked whether it has them: that costs as much as making the smaller ones.
+const LARGE: u64 = 4 << 20;
+
+/// Whether this platform can hold the name.
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.len() > LONGEST { Err("it is longer than 255 bytes") } else { Ok(()) }
+}
+
+/// Something new that nobody sees: a file without a name, or, where there are none, one with another name. A process that
+/// dies leaves nothing of the first.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    place: Place,
+    mapping: Mapping,
+    at: Address,
+    temporary: Option<Temporary>,
+}
+
+impl Draft {
+    /// `len` bytes, all zero, reserved, mapped to be written to; with these permission bits, whatever the umask.
+    ///
+    /// # Errors
+    ///
+    /// All but [`PlaceError::Absent`] and [`PlaceError::NotAFile`].
+    pub(crate) fn new(at: &Address, len: u64, mode: u32) -> Result<Draft, PlaceError> {
+        if with_path(at, |path| Ok(is_there(path))).unwrap_or(false) {
+            return Err(PlaceError::Exists); // rather than to find out that there is no room for two
+        }
+        match Draft::without_a_name(at, len, mode)? {
+            Some(draft) => Ok(draft),
+            None => Draft::with_another_name(at, len, mode),
+        }
+    }
+
+    /// None where there are no such files, or where they can't be given a name.
+    pub(super) fn without_a_name(at: &Address, len: u64, mode: u32) -> Result<Option<Draft>, PlaceError> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let fd = match open(directory_of(at), flags, Mode::RUSR | Mode::WUSR).and_then(above_standard) {
+            Ok(fd) => fd,
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOSYS) => return Ok(None),
+            Err(error) => return Err(not_made("open of a file without a name", error)),
+        };
+        if access(link_to(&fd), Access::EXISTS).is_err() {
+            return Ok(None); // no `/proc`, and no other way to it for an ordinary user
+        }
+        Draft::of(fd, None, at, len, mode).map(Some)
+    }
+
+    pub(super) fn with_another_name(at: &Address, len: u64, mode: u32) -> Result<Draft, PlaceError> {
+        let (temporary, fd) = match at {
+            Address::Name(_) => Temporary::beside(&Path::new(DIRECTORY).join("name"))?,
+            Address::Path(path) => Temporary::beside(path)?,
+        };
+        Draft::of(fd, Some(temporary), at, len, mode)
+    }
+
+    fn of(fd: OwnedFd, temporary: Option<Temporary>, at: &Address, len: u64, mode: u32) -> Result<Draft, PlaceError> {
+        set_mode(&fd, mode)?;
+        let in_memory = is_in_memory(&fd);
+        has_room(&fd, in_memory, len)?;
+        set_len(&fd, len)?;
+        match reserve(&fd, 0..len) {
+            Ok(()) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&fd, len)?,
+            Err(error) => return Err(no_space("fallocate", error, len)),
+        }
+        let place = Place::of_file(fd)?;
+        let size = usize::try_from(len).map_err(|_| not_made("mmap", Errno::NOMEM))?;
+        let mapping = place.map(size, true)?;
+        Ok(Draft { place, mapping, at: at.clone(), temporary })
+    }
+
+    /// Its bytes.
+    pub(crate) fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    /// Brings it into view, whole as it is, unless something has the name: then the bytes are given back, and nothing else
+    /// is left of it.
+    pub(crate) fn publish(self) -> Result<(Place, Mapping), (Mapping, PlaceError)> {
+        let Draft { place, mapping, at, temporary } = self;
+        let done = match temporary {
+            Some(temporary) => {
+                with_path(&at, |path| Ok(temporary.publish(path))).unwrap_or_else(|error| Err(not_made("link", error)))
+            }
+            None => {
+                let door = link_to(&place);
+                with_path(&at, |path| linkat(CWD, &door, CWD, path, AtFlags::SYMLINK_FOLLOW))
+                    .map_err(|error| not_made("linkat", error))
+            }
+        };
+        match done {
+            Ok(()) => Ok((place, mapping)),
+            Err(error) => Err((mapping, error)),
+        }
+    }
+}
+
+impl Place {
+    /// What is there, if it is a file. A name is never a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// All but [`PlaceError::Exists`] and [`PlaceError::NoSpace`].
+    pub(crate) fn open(at: &Address, writable: bool) -> Result<Place, PlaceError> {
+        let more = match at {
+            Address::Name(_) => OFlags::NOFOLLOW,
+            Address::Path(_) => OFlags::empty(),
+        };
+        with_path(at, |path| Ok(open_file(path, writable, more))).unwrap_or_else(|error| Err(refused("open", error)))
+    }
+}
+
+/// Puts something behind bytes that had nothing behind them.
+pub(crate) fn back(place: &Place, mapping: &Mapping, writable: bool) -> Result<(), PlaceError> {
+    let (missing, in_memory) = (place.missing(mapping.len()), is_in_memory(place));
+    if writable {
+        has_room(place, in_memory, missing)?;
+        return match reserve(place, 0..mapping.len() as u64) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(error) => Err(no_space("fallocate", error, missing)),
+        };
+    }
+    if !in_memory {
+        return Ok(()); // a hole of a file on a disk reads as zeros, and takes nothing
+    }
+    // In memory even a look at a hole takes a page. SAFETY: the advice changes nothing but what is resident.
+    match unsafe { madvise(mapping.base().as_ptr().cast(), mapping.len(), Advice::LinuxPopulateRead) } {
+        // What would have been a signal.
+        Err(Errno::FAULT) => Err(no_space("madvise", Errno::NOSPC, missing)),
+        _ => Ok(()), // before Linux 5.14 there is no such advice
+    }
+}
+
+/// The file that has the name now.
+pub(crate) fn identity_at(at: &Address) -> Option<Identity> {
+    with_path(at, |path| Ok(Identity::of_path(path))).ok().flatten()
+}
+
+/// Takes the name away, whatever has it.
+pub(crate) fn unlink(at: &Address) -> rustix::io::Result<()> {
+    with_path(at, |path| rustix::fs::unlink(path))
+}
+
+/// Takes the name of a file away.
+///
+/// # Errors
+///
+/// All but [`PlaceError::Exists`] and [`PlaceError::NoSpace`].
+pub(crate) fn remove_place(at: &Address) -> Result<(), PlaceError> {
+    with_path(at, |path| Ok(remove_file(path))).unwrap_or_else(|error| Err(refused("unlink", error)))
+}
+
+/// False if the process has surely ended, whether or not its parent knows of it. True for zero: nobody has said which.
+pub(crate) fn process_lives(pid: u32) -> bool {
+    process_exists(pid) && !has_ended(pid)
+}
+
+/// The path, without memory taken for it if it is short.
+fn with_path<R>(at: &Address, look: impl FnOnce(&CStr) -> rustix::io::Result<R>) -> rustix::io::Result<R> {
+    match at {
+        Address::Name(name) => {
+            let mut path = [0; DIRECTORY.len() + 1 + LONGEST + 1];
+            let end = DIRECTORY.len() + 1 + name.len();
+            path[..DIRECTORY.len()].copy_from_slice(DIRECTORY.as_bytes());
+            path[DIRECTORY.len()] = b'/';
+            let place = path.get_mut(DIRECTORY.len() + 1..end).ok_or(Errno::NAMETOOLONG)?;
+            place.copy_from_slice(name.as_bytes());
+            look(CStr::from_bytes_until_nul(&path).map_err(|_| Errno::NAMETOOLONG)?)
+        }
+        Address::Path(path) => path.as_path().into_with_c_str(look),
+    }
+}
+
+fn directory_of(at: &Address) -> PathBuf {
+    match at {
+        Address::Name(_) => PathBuf::from(DIRECTORY),
+        Address::Path(path) => path.parent().unwrap_or(Path::new("/")).to_owned(),
+    }
+}
+
+/// Does the file's system keep it in memory, and nowhere else?
+fn is_in_memory(fd: impl AsFd) -> bool {
+    const TMPFS: u64 = 0x0102_1994;
+    fstatfs(fd).is_ok_and(|stat| stat.f_type as u64 == TMPFS)
+}
+
+/// Asks before anything is taken: the first to say no could be the one who kills for it.
+fn has_room(fd: impl AsFd, in_memory: bool, more: u64) -> Result<(), PlaceError> {
+    let mut left = available(fd);
+    if in_memory && more >= LARGE {
+        left = left.min(available_memory());
+    }
+    if more > left { Err(PlaceError::NoSpace { requested: more, available: left }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;
