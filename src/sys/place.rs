@@ -129,3 +129,6 @@ impl Drop for Mapping {
         unsafe { platform::unmap(self.base, self.len) };
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
