@@ -18,6 +18,26 @@ pub const fn fingerprint_of(name: &str, size: usize, align: usize) -> u64 {
     fingerprint_with(b"custom  ", name, size, align, 0)
 }
 
+/// The fingerprint of a `repr(C)` struct: of its name, size and alignment, and of the name, fingerprint and offset of each
+/// field, in order. It is what [`shareable!`](crate::shareable) uses, for [`Shareable::FINGERPRINT`](crate::Shareable::FINGERPRINT)
+/// of a struct that is made so by hand.
+///
+/// ```
+/// use commonage::fingerprint_of_struct;
+/// let order = fingerprint_of_struct("Range", 8, 4, &[("low", 1, 0), ("high", 1, 4)]);
+/// assert_ne!(order, fingerprint_of_struct("Range", 8, 4, &[("high", 1, 0), ("low", 1, 4)]));
+/// ```
+pub const fn fingerprint_of_struct(name: &str, size: usize, align: usize, fields: &[(&str, u64, usize)]) -> u64 {
+    let mut state = fingerprint_with(b"struct  ", name, size, align, fields.len() as u64);
+    let mut at = 0;
+    while at < fields.len() {
+        let (field, fingerprint, offset) = fields[at];
+        state = fingerprint_with(b"field   ", field, offset, 0, mix(state, fingerprint));
+        at += 1;
+    }
+    state
+}
+
 /// The fingerprint of a family of types with elements `T`.
 #[inline(always)]
 pub(crate) fn fingerprint_of_family<T>(family: &[u8; 8], more: u64) -> u64 {

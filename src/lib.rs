@@ -69,7 +69,7 @@ pub use backed::{SharedArray, SharedArrayMut};
 pub use bytemuck;
 pub use config::{Backing, Config};
 pub use error::{Counts, Error, Kind, LinkFault, Refused, SegmentId, TokenFault};
-pub use fingerprint::fingerprint_of;
+pub use fingerprint::{fingerprint_of, fingerprint_of_struct};
 pub use pool::{Stats, Swept, prefault, reclaim, stats, sweep, trim};
 pub use shareable::{Fields, Observed, Shareable, Synchronized};
 pub use shared::{Shared, SharedSlice, SharedStr};

@@ -1,6 +1,10 @@
 //! What is shareable by itself.
 
-use std::{mem::MaybeUninit, sync::atomic};
+use std::{
+    mem::MaybeUninit,
+    num::{NonZero, Saturating, Wrapping},
+    sync::atomic,
+};
 
 use super::{Shareable, Synchronized};
 use crate::fingerprint::fingerprint_with;
@@ -10,7 +14,7 @@ macro_rules! primitive {
         // SAFETY: a primitive, whose layout the language fixes and whose name is nobody else's.
         unsafe impl Shareable for $type {
             const FINGERPRINT: u64 =
-                fingerprint_with(b"fixed   ", stringify!($type), size_of::<$type>(), align_of::<$type>(), 0);
+                fingerprint_with(b"fixed   ", stringify!($type), size_of::<Self>(), align_of::<Self>(), 0);
             const LOCKS: bool = false;
         }
     )*};
@@ -49,9 +53,28 @@ unsafe impl<T: Shareable, const N: usize> Shareable for [T; N] {
 // SAFETY: whatever is done through it is done to an element.
 unsafe impl<T: Synchronized, const N: usize> Synchronized for [T; N] {}
 
-// SAFETY: it has the layout of a `T`, and may hold any bytes.
-unsafe impl<T: Shareable> Shareable for MaybeUninit<T> {
-    const FINGERPRINT: u64 =
-        fingerprint_with(b"fixed   ", "MaybeUninit", size_of::<Self>(), align_of::<Self>(), T::FINGERPRINT);
-    const LOCKS: bool = T::LOCKS;
+macro_rules! like_its_value {
+    ($($type:ident)*) => {$(
+        // SAFETY: it has the layout of a `T`, and there is nothing else in it.
+        unsafe impl<T: Shareable> Shareable for $type<T> {
+            const FINGERPRINT: u64 =
+                fingerprint_with(b"fixed   ", stringify!($type), size_of::<Self>(), align_of::<Self>(), T::FINGERPRINT);
+            const LOCKS: bool = T::LOCKS;
+        }
+    )*};
 }
+
+like_its_value!(MaybeUninit Saturating Wrapping);
+
+macro_rules! nonzero {
+    ($($type:ty)*) => {$(
+        // SAFETY: it has the layout of its number. Zero is no value of it, so it is not `Zeroable`.
+        unsafe impl Shareable for NonZero<$type> {
+            const FINGERPRINT: u64 =
+                fingerprint_with(b"fixed   ", "NonZero", size_of::<Self>(), align_of::<Self>(), <$type>::FINGERPRINT);
+            const LOCKS: bool = false;
+        }
+    )*};
+}
+
+nonzero!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);

@@ -7,13 +7,15 @@
 mod impls;
 mod macros;
 mod observed;
+#[cfg(test)]
+mod tests;
 
 pub use self::observed::{Fields, Observed};
 
 /// A type whose values can live in a [`Link`](crate::Link): at any address, in several processes at the same time.
 ///
-/// Numbers, `bool`, `char`, atomics, `MaybeUninit`, the types of [`sync`](crate::sync), and arrays of such types are
-/// shareable. Structs become so by the macro [`shareable!`](crate::shareable), which looks at each field. References,
+/// Numbers, `bool`, `char`, atomics, `NonZero`, `Wrapping`, `Saturating`, `MaybeUninit`, the types of [`sync`](crate::sync),
+/// and arrays of such types are shareable. Structs become so by the macro [`shareable!`](crate::shareable), which looks at each field. References,
 /// `Box`, `Vec`, `String` and whatever else leads out of the memory are not:
 ///
 /// ```compile_fail,E0277
@@ -23,6 +25,44 @@ pub use self::observed::{Fields, Observed};
 /// ```
 ///
 /// Nor is an `Option`: nothing says where it has its discriminant.
+///
+/// # By hand
+///
+/// What the macro does not take, a struct with a type parameter or an enum, can be made shareable by an implementation:
+///
+/// ```
+/// use commonage::{Shareable, fingerprint_of, fingerprint_of_struct};
+/// use std::mem::offset_of;
+///
+/// #[repr(C)]
+/// struct Range<T> {
+///     low: T,
+///     high: T,
+/// }
+///
+/// // SAFETY: `repr(C)` fixes the layout, and there is nothing in it but what is shareable.
+/// unsafe impl<T: Shareable> Shareable for Range<T> {
+///     const FINGERPRINT: u64 = fingerprint_of_struct(
+///         "Range",
+///         size_of::<Self>(),
+///         align_of::<Self>(),
+///         &[("low", T::FINGERPRINT, offset_of!(Self, low)), ("high", T::FINGERPRINT, offset_of!(Self, high))],
+///     );
+///     const LOCKS: bool = T::LOCKS;
+/// }
+///
+/// #[repr(u32)]
+/// enum Light {
+///     Red = 1,
+///     Green = 2,
+/// }
+///
+/// // SAFETY: it has the layout of a `u32`.
+/// unsafe impl Shareable for Light {
+///     const FINGERPRINT: u64 = fingerprint_of("Light: red 1, green 2", size_of::<Self>(), align_of::<Self>());
+///     const LOCKS: bool = false;
+/// }
+/// ```
 ///
 /// # Safety
 ///
