@@ -4,6 +4,7 @@
 mod arrays;
 mod building;
 mod claims;
+mod compile_fail;
 #[cfg(target_os = "linux")]
 mod dumps;
 #[cfg(target_os = "linux")]
@@ -35,6 +36,7 @@ mod puppet;
 mod rows;
 #[cfg(target_os = "linux")]
 mod scene;
+mod shareable;
 mod sharify;
 mod stats;
 mod support;

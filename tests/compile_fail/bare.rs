@@ -1,0 +1,12 @@
+//! What is not shareable by itself.
+
+fn share<T: commonage::Shareable>() {}
+
+fn main() {
+    share::<&'static u32>();
+    share::<Box<u32>>();
+    share::<Vec<u32>>();
+    share::<Option<u32>>();
+    share::<String>();
+    share::<*const u32>();
+}

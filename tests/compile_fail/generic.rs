@@ -1,0 +1,10 @@
+//! A struct with a type parameter.
+
+commonage::shareable! {
+    struct Pair<T> {
+        first: T,
+        second: T,
+    }
+}
+
+fn main() {}

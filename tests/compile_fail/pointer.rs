@@ -1,0 +1,9 @@
+//! A field that is a pointer.
+
+commonage::shareable! {
+    struct Node {
+        next: *const u8,
+    }
+}
+
+fn main() {}
