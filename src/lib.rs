@@ -59,6 +59,7 @@ mod segment;
 mod shareable;
 mod shared;
 mod shared_mut;
+pub mod sync;
 mod sys;
 mod ticket;
 mod wire;

@@ -1,5 +1,6 @@
 //! Linux.
 
+mod announced;
 mod memory;
 mod object;
 mod place;
@@ -11,7 +12,7 @@ use std::{
     io,
     path::PathBuf,
     ptr::{self, NonNull},
-    sync::atomic::{AtomicPtr, AtomicU32, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -24,6 +25,7 @@ use rustix::{
 };
 
 pub(crate) use self::{
+    announced::{Announced, new_id, renew},
     memory::available_memory,
     object::{Object, unlink_named},
     place::{Draft, Identity, Place, back, check_name, identity_at, process_lives, remove_place, unlink},
@@ -38,16 +40,30 @@ use crate::Error;
 /// Memory can be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = true;
 
-/// A word of this process's own that a forked child finds zero (`MADV_WIPEONFORK`); null until it is made.
-static PID: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+/// What a forked child finds zero (`MADV_WIPEONFORK`). Zero is also what has not been asked for yet.
+#[repr(C)]
+struct Own {
+    /// The id that the system has given this process.
+    pid: AtomicU32,
+    /// The id by which others know that it lives: see `own_id`.
+    id: AtomicU64,
+}
+
+/// The words of this process's own; null until they are made.
+static OWN: AtomicPtr<Own> = AtomicPtr::new(ptr::null_mut());
+
+#[inline]
+fn own() -> Option<&'static Own> {
+    // Acquire: with the release of whoever stored it, in `process_id_slowly`.
+    // SAFETY: what is stored there is never unmapped, and only accessed as atomics.
+    unsafe { OWN.load(Ordering::Acquire).as_ref() }
+}
 
 /// The id of this process, right in a forked child too, without a system call but for the first.
 #[inline]
 pub(crate) fn process_id() -> u32 {
-    let word = PID.load(Ordering::Acquire); // pairs with the swap in `process_id_slowly`
-    if !word.is_null() {
-        // SAFETY: a word that was stored in `PID` is never unmapped, and only accessed as an atomic.
-        let pid = unsafe { &*word }.load(Ordering::Relaxed);
+    if let Some(own) = own() {
+        let pid = own.pid.load(Ordering::Relaxed);
         if pid != 0 {
             return pid;
         }
@@ -59,25 +75,36 @@ pub(crate) fn process_id() -> u32 {
 fn process_id_slowly() -> u32 {
     let pid = getpid().as_raw_nonzero().get().cast_unsigned();
     close_inherited(pid); // a forked child gets here, and one that no handler was run in
-    let mut word = PID.load(Ordering::Acquire);
-    if word.is_null() {
-        let Ok(made) = word_that_a_fork_wipes() else { return pid };
-        // Release: whoever finds the word finds it mapped and wiped on fork.
-        match PID.compare_exchange(ptr::null_mut(), made.as_ptr(), Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => word = made.as_ptr(),
-            Err(theirs) => {
-                // SAFETY: `made` was mapped above and nobody else knows of it.
-                unsafe { unmap(made.cast(), page_size()) };
-                word = theirs;
-            }
+    if own().is_none() {
+        let Ok(made) = words_that_a_fork_wipes() else { return pid };
+        // Release: whoever finds the words finds them mapped and wiped on fork.
+        if OWN.compare_exchange(ptr::null_mut(), made.as_ptr(), Ordering::AcqRel, Ordering::Acquire).is_err() {
+            // SAFETY: `made` was mapped above and nobody else knows of it.
+            unsafe { unmap(made.cast(), page_size()) };
         }
     }
-    // SAFETY: as in `process_id`.
-    unsafe { &*word }.store(pid, Ordering::Relaxed);
+    if let Some(own) = own() {
+        own.pid.store(pid, Ordering::Relaxed);
+    }
     pid
 }
 
-fn word_that_a_fork_wipes() -> rustix::io::Result<NonNull<AtomicU32>> {
+/// The id by which others know that this process lives (see [`new_id`]), as it was set last; zero if it has not been since
+/// this process began, in a forked child too.
+#[inline]
+pub(crate) fn own_id() -> u64 {
+    own().map_or(0, |own| own.id.load(Ordering::Relaxed))
+}
+
+/// Sets what `own_id` says. Where nothing is wiped on fork (before Linux 4.14) it goes on to say zero.
+pub(crate) fn set_own_id(id: u64) {
+    process_id(); // makes the words
+    if let Some(own) = own() {
+        own.id.store(id, Ordering::Relaxed);
+    }
+}
+
+fn words_that_a_fork_wipes() -> rustix::io::Result<NonNull<Own>> {
     let len = page_size();
     // SAFETY: a new private mapping, at an address that the kernel chooses.
     let page = unsafe { mmap_anonymous(ptr::null_mut(), len, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE) }?;
@@ -123,6 +150,25 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, at_most: Duration) {
 /// Wakes all who wait on the word, in any process.
 pub(crate) fn wake_all(word: &AtomicU32) {
     let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.cast_unsigned());
+}
+
+/// As `wait`, on a word of 64 bits, half of which the kernel looks at: until a `wake_one`, too.
+pub(crate) fn wait_on(word: &AtomicU64, expected: u64, at_most: Duration) {
+    wait(low_half(word), expected as u32, at_most);
+}
+
+/// Wakes one who waits on the word, in any process.
+pub(crate) fn wake_one(word: &AtomicU64) {
+    let _ = futex::wake(low_half(word), futex::Flags::empty(), 1);
+}
+
+/// Only for the kernel to look at: a program must not mix accesses of two sizes.
+fn low_half(word: &AtomicU64) -> &AtomicU32 {
+    let half = usize::from(cfg!(target_endian = "big"));
+    // SAFETY: one of the two halves of the word, which is aligned for more.
+    let low = unsafe { word.as_ptr().cast::<u32>().add(half) };
+    // SAFETY: it lives as long as the word, and nobody but the kernel reads it as a half.
+    unsafe { AtomicU32::from_ptr(low) }
 }
 
 /// Puts memory under a mapping; false if this kernel can't (before 5.14).

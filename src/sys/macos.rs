@@ -1,5 +1,6 @@
 //! macOS, and the other Unix systems that the `shared_memory` crate knows.
 
+mod announced;
 mod place;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
     path::PathBuf,
     process,
     ptr::{self, NonNull},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     thread,
     time::Duration,
 };
@@ -24,6 +25,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
+pub(crate) use self::announced::{Announced, new_id, own_id, renew, set_own_id};
 pub(crate) use self::place::{
     Draft, Identity, Place, back, check_name, identity_at, process_lives, remove_place, unlink,
 };
@@ -61,8 +63,18 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, at_most: Duration) {
     }
 }
 
+/// As `wait`, on a word of 64 bits.
+pub(crate) fn wait_on(word: &AtomicU64, expected: u64, at_most: Duration) {
+    if word.load(Ordering::Acquire) == expected {
+        thread::sleep(at_most.min(Duration::from_millis(1)));
+    }
+}
+
 /// Nothing: those who wait look again by themselves.
 pub(crate) fn wake_all(_word: &AtomicU32) {}
+
+/// Nothing, as `wake_all`.
+pub(crate) fn wake_one(_word: &AtomicU64) {}
 
 /// Nothing: core dumps can't be told to leave pages out.
 ///

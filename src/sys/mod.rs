@@ -6,6 +6,7 @@
 // Allowed here: system calls take addresses, and answer for them only as far as their manual pages say.
 #![allow(unsafe_code)]
 
+mod heir_lock;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(all(unix, not(target_os = "linux")))]
@@ -24,6 +25,7 @@ use std::{
 };
 
 pub(crate) use self::{
+    heir_lock::HeirLock,
     per_process::PerProcess,
     place::{Address, Mapping, PlaceError},
 };
@@ -34,13 +36,15 @@ use linux as platform;
 use macos as platform;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use platform::LockFile;
+#[cfg(unix)]
+use platform::renew;
 #[cfg(target_os = "linux")]
 pub(crate) use platform::unmap;
 pub(crate) use platform::{
-    Draft, Identity, Object, PUNCHES, Place, Uninherited, anonymous_works, at_exit, available_memory, boot_time,
-    create_private, exclude_from_core_dumps, is_in_view, largest_file, may_be_looked_into, named_directory,
-    open_private, page_size, process_id, process_lives, protect, read_at, remove_place, reserve_file, unlink_named,
-    wait, wake_all, write_from,
+    Announced, Draft, Identity, Object, PUNCHES, Place, Uninherited, anonymous_works, at_exit, available_memory,
+    boot_time, create_private, exclude_from_core_dumps, is_in_view, largest_file, may_be_looked_into, named_directory,
+    new_id, open_private, own_id, page_size, process_id, process_lives, protect, read_at, remove_place, reserve_file,
+    set_own_id, unlink_named, wait, wait_on, wake_all, wake_one, write_from,
 };
 #[cfg(windows)]
 use windows as platform;

@@ -1,5 +1,6 @@
 //! Windows.
 
+mod announced;
 mod place;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
     ptr::{self, NonNull},
     sync::{
         OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
@@ -38,6 +39,7 @@ use windows_sys::Win32::{
     },
 };
 
+pub(crate) use self::announced::{Announced, new_id, own_id, set_own_id};
 pub(crate) use self::place::{Draft, Identity, Place, check_name, process_lives, remove_place, unmap};
 use crate::{Error, sys::Refusal};
 
@@ -88,8 +90,18 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, at_most: Duration) {
     }
 }
 
+/// As `wait`, on a word of 64 bits.
+pub(crate) fn wait_on(word: &AtomicU64, expected: u64, at_most: Duration) {
+    if word.load(Ordering::Acquire) == expected {
+        thread::sleep(at_most.min(Duration::from_millis(1)));
+    }
+}
+
 /// Nothing: those who wait look again by themselves.
 pub(crate) fn wake_all(_word: &AtomicU32) {}
+
+/// Nothing, as `wake_all`.
+pub(crate) fn wake_one(_word: &AtomicU64) {}
 
 /// Has `f` called when `main` returns; `std::process::exit` does not call it. False if the table of such calls is full.
 pub(crate) fn at_exit(f: extern "C" fn()) -> bool {

@@ -4,12 +4,16 @@
 //! others know that the parent lives: they would take it for alive as long as the child is. So these descriptors stand in
 //! a register, and a child closes what it finds there. Closing unlocks nothing as long as the parent has its own.
 //!
+//! Some of them the child renews instead: it has the same file under the same number, through a description of its own
+//! that holds no locks.
+//!
 //! - The handlers of `fork` see to it that no descriptor is half-way into the register, or out of it, in the child, and
 //!   close them there. The child needs not call this crate for it.
 //! - A bare `clone`, or `_Fork`, runs no handlers: then the child closes them when it first asks for its process id. One
 //!   that never does keeps them.
 //!
-//! In the child, the inherited values are neutral: their numbers may be those of other descriptors by now.
+//! In the child, the inherited values are neutral, but for those that were renewed: their numbers may be those of other
+//! descriptors by now.
 
 use std::{
     fs::File,
@@ -18,22 +22,22 @@ use std::{
     path::Path,
     ptr,
     sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering},
-    thread,
-    time::Duration,
 };
 
 use rustix::{fs::fstat, io::Errno, process::getpid};
 
 use super::identity_of;
-use crate::sys;
+use crate::sys::{self, HeirLock};
 
-/// A descriptor of this process's own. In a forked child it is closed, or was never there, and this value is of no use.
+/// A descriptor of this process's own. In a forked child it is closed, or was never there, and this value is of no use;
+/// unless it was to be renewed there.
 #[derive(Debug)]
 pub(crate) struct Uninherited<T: AsFd> {
     /// Dropped by the process that opened it, and by no other.
     value: ManuallyDrop<T>,
     entry: &'static Entry,
-    generation: u32,
+    /// The entry's, as long as it holds this descriptor.
+    tenure: u32,
 }
 
 /// A place in the register. Leaked, and used again.
@@ -41,9 +45,12 @@ pub(crate) struct Uninherited<T: AsFd> {
 struct Entry {
     /// The descriptor, or `NONE`.
     number: AtomicI32,
-    /// What it is open on. They are written before the number, and only under the lock.
+    /// What it is open on, and whether a child renews it. They are written before the number, and only under the lock.
     device: AtomicU64,
     inode: AtomicU64,
+    renewed: AtomicBool,
+    /// One more each time that it comes to hold nothing.
+    tenure: AtomicU32,
     /// The entry that was made before this one.
     next: AtomicPtr<Entry>,
     /// Among the entries that hold nothing.
@@ -58,12 +65,10 @@ static ENTRIES: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
 static FREE: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
 /// The process whose descriptors stand in the register.
 static OWNER: AtomicU32 = AtomicU32::new(0);
-/// One more in each forked child.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// The handlers are in place. A child has its parent's.
 static HANDLED: AtomicBool = AtomicBool::new(false);
-/// Held while a descriptor comes or goes, and by whoever forks: the id of the process that has it, or zero.
-static LOCK: AtomicU32 = AtomicU32::new(0);
+/// Held while a descriptor comes or goes, and by whoever forks.
+static LOCK: HeirLock = HeirLock::new();
 
 impl<T: AsFd> Uninherited<T> {
     /// What `open` opens. It runs under a lock that `fork` takes as well: it makes system calls and nothing else.
@@ -72,6 +77,17 @@ impl<T: AsFd> Uninherited<T> {
     ///
     /// Those of `open`; want of memory.
     pub(crate) fn open<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
+        Self::register(open, false)
+    }
+
+    /// As [`open`](Self::open), but a forked child has the same file through a new description, which can be read from; or
+    /// nothing, if it can't be had.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn renewed<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
+        Self::register(open, true)
+    }
+
+    fn register<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>, renewed: bool) -> Result<Self, E> {
         // Memory is taken outside of the lock: a memory allocator can have handlers of its own, and be in the middle of
         // a fork.
         let mut locked = Locked::by(sys::process_id());
@@ -90,17 +106,18 @@ impl<T: AsFd> Uninherited<T> {
         let (device, inode) = identity_of(&stat);
         entry.device.store(device, Ordering::Relaxed);
         entry.inode.store(inode, Ordering::Relaxed);
+        entry.renewed.store(renewed, Ordering::Relaxed);
         // Release: whoever finds the number finds what it stands for.
         entry.number.store(value.as_fd().as_raw_fd(), Ordering::Release);
-        let generation = GENERATION.load(Ordering::Relaxed);
-        Ok(Uninherited { value: ManuallyDrop::new(value), entry, generation })
+        let tenure = entry.tenure.load(Ordering::Relaxed);
+        Ok(Uninherited { value: ManuallyDrop::new(value), entry, tenure })
     }
 
     /// The descriptor.
     ///
     /// # Errors
     ///
-    /// In a forked child: that there is none.
+    /// In a forked child: that there is none, unless it was renewed.
     pub(crate) fn get(&self) -> rustix::io::Result<&T> {
         if self.is_ours() { Ok(&self.value) } else { Err(Errno::BADF) }
     }
@@ -112,9 +129,9 @@ impl<T: AsFd> Uninherited<T> {
     }
 
     fn is_ours(&self) -> bool {
-        // In a child that no handler has told, the first question for its id changes the generation.
+        // In a child that no handler has told, the first question for its id ends the tenure of what it does not keep.
         sys::process_id();
-        self.generation == GENERATION.load(Ordering::Acquire)
+        self.tenure == self.entry.tenure.load(Ordering::Acquire)
     }
 }
 
@@ -143,8 +160,15 @@ impl<T: AsFd> Drop for Uninherited<T> {
 impl Entry {
     fn new() -> Self {
         let null = || AtomicPtr::new(ptr::null_mut());
-        let (device, inode) = (AtomicU64::new(0), AtomicU64::new(0));
-        Entry { number: AtomicI32::new(NONE), device, inode, next: null(), next_free: null() }
+        Entry {
+            number: AtomicI32::new(NONE),
+            device: AtomicU64::new(0),
+            inode: AtomicU64::new(0),
+            renewed: AtomicBool::new(false),
+            tenure: AtomicU32::new(0),
+            next: null(),
+            next_free: null(),
+        }
     }
 }
 
@@ -162,44 +186,36 @@ struct Locked(());
 impl Locked {
     /// Waits until no other thread has the lock. What a child inherits locked by a thread of its parent, it takes over.
     fn by(pid: u32) -> Self {
-        for tries in 0_u64.. {
-            let found = LOCK.load(Ordering::Relaxed);
-            if found != pid && LOCK.compare_exchange(found, pid, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                break;
-            }
-            if tries < 100 {
-                thread::yield_now();
-            } else {
-                // Nobody wakes it: whoever has the lock is soon done, unless it does not get to run.
-                sys::wait(&LOCK, pid, Duration::from_millis(1));
-            }
-        }
+        LOCK.take(pid);
         let locked = Locked(());
         match OWNER.load(Ordering::Relaxed) {
             0 => OWNER.store(pid, Ordering::Release),
-            owner if owner != pid => locked.close_all(pid),
+            owner if owner != pid => locked.settle(pid),
             _ => {}
         }
         locked
     }
 
-    /// In a forked child: closes what its parent has registered. Only calls that a signal handler may make, too.
-    fn close_all(&self, pid: u32) {
+    /// In a forked child: closes what its parent has registered, or renews it. Only calls that a signal handler may make, too.
+    fn settle(&self, pid: u32) {
         FREE.store(ptr::null_mut(), Ordering::Relaxed);
         let mut next = &ENTRIES;
         // SAFETY: entries are never freed.
         while let Some(entry) = unsafe { next.load(Ordering::Acquire).as_ref() } {
             let number = entry.number.load(Ordering::Acquire);
             let registered = (entry.device.load(Ordering::Relaxed), entry.inode.load(Ordering::Relaxed));
-            if number != NONE && open_on(number) == Some(registered) {
+            let inherited = number != NONE && open_on(number) == Some(registered);
+            next = &entry.next;
+            if inherited && entry.renewed.load(Ordering::Relaxed) && sys::renew(number).is_ok() {
+                continue;
+            }
+            if inherited {
                 // SAFETY: the descriptor is still the one that was inherited, and what wraps it will not touch it.
                 unsafe { rustix::io::close(number) };
             }
             self.give_back(entry);
-            next = &entry.next;
         }
-        // Release: who finds this process registered, or the next generation, finds the register empty.
-        GENERATION.fetch_add(1, Ordering::AcqRel);
+        // Release: who finds this process registered finds in the register what it keeps.
         OWNER.store(pid, Ordering::Release);
     }
 
@@ -224,6 +240,8 @@ impl Locked {
 
     fn give_back(&self, entry: &'static Entry) {
         entry.number.store(NONE, Ordering::Relaxed);
+        // Release: who finds the tenure ended (see `is_ours`) finds the descriptor gone.
+        entry.tenure.fetch_add(1, Ordering::Release);
         entry.next_free.store(FREE.load(Ordering::Relaxed), Ordering::Relaxed);
         FREE.store(ptr::from_ref(entry).cast_mut(), Ordering::Relaxed);
     }
@@ -242,7 +260,7 @@ impl Locked {
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        LOCK.store(0, Ordering::Release);
+        LOCK.release();
     }
 }
 
@@ -256,7 +274,7 @@ extern "C" fn after_here() {
 
 extern "C" fn after_in_child() {
     let locked = Locked(()); // taken before the fork, by the thread that this one is a copy of
-    locked.close_all(own_id());
+    locked.settle(own_id());
 }
 
 /// The id of this process, from the kernel: `sys::process_id` would close first what is inherited.

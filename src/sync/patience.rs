@@ -1,0 +1,38 @@
+//! How long somebody goes on waiting.
+
+use std::time::{Duration, Instant};
+
+/// How long one sleep takes, at most. Who is to wake others can die between what it changed and waking them, and who holds
+/// a lock can die at any time: nobody is told of that, so those who wait look again by themselves.
+pub(super) const SLICE: Duration = Duration::from_millis(25);
+
+/// How long somebody waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// Not at all.
+    Without,
+    Until(Instant),
+    Endless,
+}
+
+impl Patience {
+    /// Waits so long; what the clock can't count to is endless.
+    pub(super) fn of(duration: Duration) -> Self {
+        if duration.is_zero() {
+            return Patience::Without;
+        }
+        Instant::now().checked_add(duration).map_or(Patience::Endless, Patience::Until)
+    }
+
+    /// How long the next sleep may be; none if there is no time left.
+    pub(super) fn slice(self) -> Option<Duration> {
+        match self {
+            Patience::Without => None,
+            Patience::Until(end) => {
+                let left = end.saturating_duration_since(Instant::now());
+                (!left.is_zero()).then(|| left.min(SLICE))
+            }
+            Patience::Endless => Some(SLICE),
+        }
+    }
+}

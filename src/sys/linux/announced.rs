@@ -1,0 +1,124 @@
+//! A process that has made itself known in a file, so that others can ask whether it lives.
+//!
+//! It holds a lock on the byte of the file whose offset is its own id. Nothing need be written there, nor need the file be
+//! that long. The kernel lets go of the lock when the process ends, however it does, and whoever has the file open can ask
+//! for it; so neither the id that the system has given it, nor its PID namespace, nor the time matter.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+};
+
+use rustix::io::{Errno, retry_on_intr};
+
+use crate::sys::{Place, Uninherited, boot_time, process_id, random_u64};
+
+/// Ids are offsets of bytes, and two bits of a word are left for others.
+const IDS: u64 = min(libc::off_t::MAX as u64, (1 << 62) - 1);
+
+const fn min(a: u64, b: u64) -> u64 {
+    if a < b { a } else { b }
+}
+
+/// An id that no other process has.
+pub(crate) fn new_id() -> u64 {
+    // It has to differ from others, not to be a secret: without random numbers (before Linux 3.17) this will do.
+    let random = random_u64().unwrap_or_else(|_| u64::from(process_id()) << 40 ^ boot_time());
+    (random & IDS).max(1)
+}
+
+/// A file by which this process is known, through a description of its own that is never mapped: a mapping would pin it,
+/// in a forked child too, and the lock with it.
+#[derive(Debug)]
+pub(crate) struct Announced(Uninherited<OwnedFd>);
+
+impl Announced {
+    /// Opens the file once more. Nobody is announced yet.
+    pub(crate) fn open(place: &Place) -> io::Result<Self> {
+        let number = place.as_fd().as_raw_fd();
+        Ok(Announced(Uninherited::renewed(|| reopen(number))?))
+    }
+
+    /// Makes this process known by its id, until this value is dropped or the process ends. A forked child is not.
+    pub(crate) fn announce(&self, id: u64) -> io::Result<()> {
+        // A lock for reading: several links of one process can have it.
+        Ok(self.byte_lock(libc::F_OFD_SETLK, libc::F_RDLCK, id).map(drop)?)
+    }
+
+    /// Does another description of the file make a process with this id known? If none does, the process is dead, or has
+    /// the file no more.
+    pub(crate) fn has(&self, id: u64) -> io::Result<bool> {
+        Ok(self.byte_lock(libc::F_OFD_GETLK, libc::F_WRLCK, id)? != libc::F_UNLCK)
+    }
+
+    fn byte_lock(&self, command: i32, kind: i32, byte: u64) -> rustix::io::Result<i32> {
+        // SAFETY: `flock` is a struct of integers, for which zero is a value.
+        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+        // The constants have other types than the fields on some platforms; their values are 0, 1 and 2.
+        lock.l_type = kind as _;
+        lock.l_whence = libc::SEEK_SET as _;
+        lock.l_start = byte.try_into().map_err(|_| Errno::OVERFLOW)?;
+        lock.l_len = 1;
+        let fd = self.0.get()?.as_raw_fd();
+        retry_on_intr(|| {
+            // SAFETY: the descriptor is open, and these commands read and write one `flock`.
+            let answer = unsafe { libc::fcntl(fd, command, &raw mut lock) };
+            if answer == -1 { Err(last_error()) } else { Ok(i32::from(lock.l_type)) }
+        })
+    }
+}
+
+/// In a forked child: puts a description of the child's own under the number of one that it has inherited, for the same
+/// file. Only calls that a signal handler may make, too; after an error the number is as it was.
+pub(crate) fn renew(number: RawFd) -> rustix::io::Result<()> {
+    let new = reopen(number)?;
+    // SAFETY: what has this number is inherited, and this replaces it in one step; whoever wraps it goes on to own it.
+    let answer = unsafe { libc::dup3(new.as_raw_fd(), number, libc::O_CLOEXEC) };
+    if answer == -1 { Err(last_error()) } else { Ok(()) }
+}
+
+/// A new description of what is open under a number, for reading, without memory from a heap.
+fn reopen(number: RawFd) -> rustix::io::Result<OwnedFd> {
+    let path = link_to(number);
+    retry_on_intr(|| {
+        // SAFETY: the path ends in a zero, and lives longer than the call.
+        let opened = unsafe { libc::open(path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY) };
+        if opened == -1 {
+            return Err(last_error());
+        }
+        // SAFETY: a new descriptor that is nobody else's.
+        Ok(unsafe { OwnedFd::from_raw_fd(opened) })
+    })
+}
+
+/// `/proc/self/fd/N`, with a zero at its end.
+fn link_to(number: RawFd) -> [u8; 32] {
+    let mut path = [0; 32];
+    let start = b"/proc/self/fd/";
+    path[..start.len()].copy_from_slice(start);
+    let digits = number.max(1).ilog10() as usize + 1;
+    let mut rest = number.unsigned_abs();
+    for place in path[start.len()..start.len() + digits].iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    path
+}
+
+fn last_error() -> Errno {
+    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_the_digits_of_the_number() {
+        for number in [0, 3, 9, 10, 99, 100, 1234, i32::MAX] {
+            let path = link_to(number);
+            let text = std::ffi::CStr::from_bytes_until_nul(&path).unwrap();
+            assert_eq!(text.to_str().unwrap(), format!("/proc/self/fd/{number}"));
+        }
+    }
+}
