@@ -54,6 +54,7 @@ mod fingerprint;
 mod forged;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod link;
 mod pool;
 mod segment;
 mod shareable;
@@ -71,6 +72,7 @@ pub use bytemuck;
 pub use config::{Backing, Config};
 pub use error::{Counts, Error, Kind, LinkFault, Refused, SegmentId, TokenFault};
 pub use fingerprint::{fingerprint_of, fingerprint_of_struct};
+pub use link::Link;
 pub use pool::{Stats, Swept, prefault, reclaim, stats, sweep, trim};
 pub use shareable::{Fields, Observed, Shareable, Synchronized};
 pub use shared::{Shared, SharedSlice, SharedStr};

@@ -12,6 +12,9 @@ pub enum LinkFault {
     /// It was to be opened or removed, and is not there.
     #[error("it does not exist")]
     Absent,
+    /// It was to be created, in a directory that is not there.
+    #[error("its directory does not exist")]
+    NoDirectory,
     /// The system denies access.
     #[error("access is denied: {0}")]
     Denied(#[source] io::Error),

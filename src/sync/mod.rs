@@ -4,6 +4,7 @@
 mod atoms;
 mod event;
 mod mutex;
+mod observed;
 mod patience;
 mod payload;
 pub(crate) mod presence;

@@ -28,7 +28,10 @@ pub(crate) use self::{
     announced::{Announced, new_id, renew},
     memory::available_memory,
     object::{Object, unlink_named},
-    place::{Draft, Identity, Place, back, check_name, identity_at, process_lives, remove_place, unlink},
+    place::{
+        Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, process_lives, remove_place,
+        unlink,
+    },
 };
 use super::unix::close_inherited;
 pub(crate) use super::unix::{

@@ -27,7 +27,7 @@ use rustix::{
 
 pub(crate) use self::announced::{Announced, new_id, own_id, renew, set_own_id};
 pub(crate) use self::place::{
-    Draft, Identity, Place, back, check_name, identity_at, process_lives, remove_place, unlink,
+    Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, process_lives, remove_place, unlink,
 };
 pub(crate) use super::unix::{
     LockFile, Uninherited, at_exit, create_private, is_in_view, largest_file, open_private, page_size, protect,

@@ -45,6 +45,11 @@ impl Address {
         Ok(Address::Name(name.to_owned()))
     }
 
+    /// Whether others see what is made there before it is ready.
+    pub(crate) fn appears_unready(&self) -> bool {
+        platform::NAMES_APPEAR_UNREADY && matches!(self, Address::Name(_))
+    }
+
     /// A path; or why it can be none of a file. What it means does not change with the current directory.
     pub(crate) fn path(path: &Path) -> Result<Address, &'static str> {
         if path.as_os_str().is_empty() {
@@ -76,6 +81,8 @@ pub(crate) enum PlaceError {
     Exists,
     /// Nothing has the name.
     Absent,
+    /// There is no directory for it.
+    NoDirectory,
     /// The system denies access.
     Denied(io::Error),
     /// Something else has the name: what.

@@ -40,7 +40,9 @@ use windows_sys::Win32::{
 };
 
 pub(crate) use self::announced::{Announced, new_id, own_id, set_own_id};
-pub(crate) use self::place::{Draft, Identity, Place, check_name, process_lives, remove_place, unmap};
+pub(crate) use self::place::{
+    Draft, Identity, NAMES_APPEAR_UNREADY, Place, check_name, process_lives, remove_place, unmap,
+};
 use crate::{Error, sys::Refusal};
 
 // SAFETY: the C runtime's function, as the C standard has it.

@@ -20,10 +20,16 @@ mod leftovers;
 mod limits;
 #[cfg(target_os = "linux")]
 mod limits_of_memory;
+mod links;
+#[cfg(target_os = "linux")]
+mod links_of_peers;
 #[cfg(target_os = "linux")]
 mod liveness;
 #[cfg(target_os = "linux")]
+mod locks;
+#[cfg(target_os = "linux")]
 mod lost;
+mod named;
 #[cfg(target_os = "linux")]
 mod orphans;
 mod parts;

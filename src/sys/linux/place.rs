@@ -33,6 +33,9 @@ const LONGEST: usize = 255;
 /// From so many bytes on, the machine is asked whether it has them: that costs as much as making the smaller ones.
 const LARGE: u64 = 4 << 20;
 
+/// A link comes into view whole, by name as by path.
+pub(crate) const NAMES_APPEAR_UNREADY: bool = false;
+
 /// Whether this platform can hold the name.
 pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if name.len() > LONGEST { Err("it is longer than 255 bytes") } else { Ok(()) }
@@ -105,6 +108,11 @@ impl Draft {
     /// Its bytes.
     pub(crate) fn mapping(&self) -> &Mapping {
         &self.mapping
+    }
+
+    /// Where it will be.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Brings it into view, whole as it is, unless something has the name: then the bytes are given back, and nothing else

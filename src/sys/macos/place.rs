@@ -18,6 +18,9 @@ use crate::sys::place::{Address, Mapping, PlaceError};
 /// Bytes of the longest name, after the slash that the system wants (`PSHMNAMLEN` of macOS).
 const LONGEST: usize = 30;
 
+/// An object with a name is in view before it has any bytes.
+pub(crate) const NAMES_APPEAR_UNREADY: bool = true;
+
 /// Whether this platform can hold the name.
 pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if name.len() > LONGEST { Err("it is longer than 30 bytes") } else { Ok(()) }
@@ -84,6 +87,11 @@ impl Draft {
     /// Its bytes.
     pub(crate) fn mapping(&self) -> &Mapping {
         &self.mapping
+    }
+
+    /// Where it will be.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Brings a file into view, whole as it is, unless something has the name: then the bytes are given back, and nothing

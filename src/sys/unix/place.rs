@@ -223,6 +223,7 @@ pub(crate) fn refused(operation: &'static str, error: Errno) -> PlaceError {
 pub(crate) fn not_made(operation: &'static str, error: Errno) -> PlaceError {
     match error {
         Errno::EXIST => PlaceError::Exists,
+        Errno::NOENT | Errno::NOTDIR => PlaceError::NoDirectory,
         Errno::ACCESS | Errno::PERM | Errno::ROFS => PlaceError::Denied(error.into()),
         _ => PlaceError::Failed(operation, error.into()),
     }

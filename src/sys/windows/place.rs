@@ -38,6 +38,9 @@ use crate::sys::{
 /// UTF-16 units of the longest name, `Local\` or `Global\` included.
 const LONGEST: usize = 260;
 
+/// A file mapping is in view as soon as it is there, all zero.
+pub(crate) const NAMES_APPEAR_UNREADY: bool = true;
+
 /// Whether this platform can hold the name.
 pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if name.encode_utf16().count() > LONGEST {
@@ -120,6 +123,11 @@ impl Draft {
     /// Its bytes.
     pub(crate) fn mapping(&self) -> &Mapping {
         &self.mapping
+    }
+
+    /// Where it will be.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Brings a file into view, whole as it is, unless something has the name: then the bytes are given back, and nothing
@@ -366,6 +374,7 @@ fn refused(operation: &'static str, error: io::Error) -> PlaceError {
 fn not_made(operation: &'static str, error: io::Error, requested: u64) -> PlaceError {
     match code(&error) {
         Some(ERROR_ALREADY_EXISTS | ERROR_FILE_EXISTS) => PlaceError::Exists,
+        Some(ERROR_PATH_NOT_FOUND) => PlaceError::NoDirectory,
         Some(ERROR_ACCESS_DENIED) => PlaceError::Denied(error),
         Some(ERROR_INVALID_HANDLE) => PlaceError::NotAFile("an event, a mutex or another object"),
         Some(
