@@ -65,8 +65,12 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) enum Identity {
     Named(OwnedHandle),
-    File(File),
+    /// The second is what tells it from others, as the system said when it was opened.
+    File(File, Option<FileNumber>),
 }
+
+/// Volume and file.
+type FileNumber = (u32, u32, u32);
 
 /// Something new. By path, nobody sees it: it is a file with another name. By name, it is in view as soon as it is there:
 /// who opens it must see by what it holds whether it is ready.
@@ -113,7 +117,8 @@ impl Draft {
                 let file = file.map_err(|error| not_made("CreateFile", error, len))?;
                 let temporary = Temporary(beside);
                 file.set_len(len).map_err(|error| not_made("SetEndOfFile", error, len))?;
-                let place = Place { object: Identity::File(file), size: len };
+                let number = number_of(&file);
+                let place = Place { object: Identity::File(file, number), size: len };
                 let mapping = place.map(size, true)?;
                 Ok(Draft { mapping, place, file: Some((temporary, path.clone())) })
             }
@@ -170,7 +175,8 @@ impl Place {
                 if !metadata.is_file() {
                     return Err(PlaceError::NotAFile("a device or a pipe"));
                 }
-                Ok(Place { size: metadata.len(), object: Identity::File(file) })
+                let number = number_of(&file);
+                Ok(Place { size: metadata.len(), object: Identity::File(file, number) })
             }
         }
     }
@@ -196,16 +202,16 @@ impl Place {
         }
         let section = match &self.object {
             Identity::Named(_) => None,
-            Identity::File(file) => Some(section_of(file, writable)?),
+            Identity::File(file, _) => Some(section_of(file, writable)?),
         };
         let handle = match (&self.object, &section) {
             (Identity::Named(handle), _) => handle.as_raw_handle(),
             (_, Some(section)) => section.as_raw_handle(),
-            (Identity::File(file), None) => file.as_raw_handle(),
+            (Identity::File(file, _), None) => file.as_raw_handle(),
         };
         let access = match (&self.object, writable) {
             (Identity::Named(_), true) => FILE_MAP_ALL_ACCESS,
-            (Identity::File(_), true) => FILE_MAP_READ | FILE_MAP_WRITE,
+            (Identity::File(..), true) => FILE_MAP_READ | FILE_MAP_WRITE,
             (_, false) => FILE_MAP_READ,
         };
         // SAFETY: the handle is open; a new view, at an address that the system chooses.
@@ -223,9 +229,8 @@ impl Identity {
     /// handle on it anywhere.
     pub(crate) fn remove(self, at: &Address, mapping: Mapping) {
         drop(mapping);
-        if let (Identity::File(file), Address::Path(path)) = (self, at) {
-            let same =
-                File::open(path).is_ok_and(|now| number_of(&now).is_some_and(|now| number_of(&file) == Some(now)));
+        if let (Identity::File(file, number), Address::Path(path)) = (self, at) {
+            let same = number.is_some() && File::open(path).is_ok_and(|now| number_of(&now) == number);
             drop(file);
             if same {
                 let _ = fs::remove_file(path);
@@ -336,8 +341,7 @@ fn owned(handle: HANDLE) -> Option<OwnedHandle> {
     (!handle.is_null()).then(|| unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-/// Volume and file.
-fn number_of(file: &File) -> Option<(u32, u32, u32)> {
+fn number_of(file: &File) -> Option<FileNumber> {
     let mut info = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the file is open; fills in the struct.
     let filled = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut info) } != 0;
