@@ -28,12 +28,13 @@ impl<T> Slot<T> {
         Slot { value: UnsafeCell::new(MaybeUninit::new(value)) }
     }
 
-    /// Copies the value, as it is; all of its bytes are then in `into`. Only Relaxed loads: what is around them orders
+    /// Copies the value, as it is: all of its bytes are then initialised. Only Relaxed loads; what is around them orders
     /// them.
     #[inline(always)]
-    pub(super) fn load<B>(&self, into: &mut MaybeUninit<B>) {
+    pub(super) fn load<B>(&self) -> MaybeUninit<B> {
         const { assert!(size_of::<B>() == size_of::<T>()) };
-        let (from, into) = (self.value.get().cast::<u8>(), into.as_mut_ptr().cast::<u8>());
+        let mut copy = MaybeUninit::<B>::uninit();
+        let (from, into) = (self.value.get().cast::<u8>(), copy.as_mut_ptr().cast::<u8>());
         let size = size_of::<T>();
         for at in (0..size / 8 * 8).step_by(8) {
             // SAFETY: eight bytes of each, aligned in the slot.
@@ -51,6 +52,7 @@ impl<T> Slot<T> {
             // SAFETY: the last.
             unsafe { u8::load(from, into, size & !1) };
         }
+        copy
     }
 
     /// Replaces the value. Only Relaxed stores.

@@ -122,11 +122,11 @@ impl<T: NoUninit + CheckedBitPattern> SeqLock<T> {
     #[inline]
     pub fn read_within(&self, timeout: Duration) -> Result<T, Unread> {
         // Nothing but Relaxed loads and fences: a read-only mapping allows no more.
-        let mut bits = MaybeUninit::uninit();
-        if !self.try_load(&mut bits) {
-            self.load_within(&mut bits, timeout)?;
+        match self.try_load() {
+            Some(bits) => checked(bits),
+            // By itself to the end: the bits of the first try stay in registers where there are enough of them.
+            None => checked(self.load_within(timeout)?),
         }
-        checked(bits)
     }
 
     /// How many values have been written.
@@ -178,27 +178,26 @@ impl<T: NoUninit + CheckedBitPattern> SeqLock<T> {
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, Unread> {
         self.writers.lock();
         let writing = Writing(&self.writers);
-        let mut bits = MaybeUninit::uninit();
         // Nobody else writes.
-        self.slots[slot_of(self.sequence.load(Ordering::Acquire))].load(&mut bits);
-        let mut value = checked(bits)?;
+        let last = slot_of(self.sequence.load(Ordering::Acquire));
+        let mut value = checked(self.slots[last].load())?;
         let result = change(&mut value);
         writing.publish(&self.sequence, &self.slots, &value);
         Ok(result)
     }
 
     #[inline(always)]
-    fn try_load(&self, into: &mut MaybeUninit<T::Bits>) -> bool {
-        try_read(&self.sequence, |slot| self.slots[slot].load(into))
+    fn try_load(&self) -> Option<MaybeUninit<T::Bits>> {
+        try_read(&self.sequence, |slot| self.slots[slot].load())
     }
 
     #[cold]
-    fn load_within(&self, into: &mut MaybeUninit<T::Bits>, timeout: Duration) -> Result<(), Unread> {
+    fn load_within(&self, timeout: Duration) -> Result<MaybeUninit<T::Bits>, Unread> {
         let began = Instant::now();
         for tries in 1_u32.. {
             hint::spin_loop();
-            if self.try_load(into) {
-                return Ok(());
+            if let Some(bits) = self.try_load() {
+                return Ok(bits);
             }
             if tries >= TRIES && began.elapsed() >= timeout {
                 break;
@@ -257,14 +256,14 @@ pub(super) fn publish<A: Atom<Value = u64>>(sequence: &A, write: impl FnOnce(usi
     sequence.store(next, Ordering::Release);
 }
 
-/// Copies the slot of the last version; true if it was that all the while.
+/// Copies the slot of the last version; none if that is over before the copy is made.
 #[inline(always)]
-pub(super) fn try_read<A: Atom<Value = u64>>(sequence: &A, copy: impl FnOnce(usize)) -> bool {
+pub(super) fn try_read<A: Atom<Value = u64>, R>(sequence: &A, copy: impl FnOnce(usize) -> R) -> Option<R> {
     let version = sequence.load(Ordering::Relaxed);
     A::fence(Ordering::Acquire);
-    copy(slot_of(version));
+    let copied = copy(slot_of(version));
     A::fence(Ordering::Acquire);
-    sequence.load(Ordering::Relaxed) == version
+    (sequence.load(Ordering::Relaxed) == version).then_some(copied)
 }
 
 impl<T: NoUninit + CheckedBitPattern + Default> Default for SeqLock<T> {
