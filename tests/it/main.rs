@@ -9,6 +9,8 @@ mod compile_fail;
 mod dumps;
 #[cfg(target_os = "linux")]
 mod exits;
+#[cfg(unix)]
+mod foreign;
 #[cfg(target_os = "linux")]
 mod forked;
 #[cfg(target_os = "linux")]
