@@ -7,6 +7,7 @@ mod claims;
 mod compile_fail;
 #[cfg(target_os = "linux")]
 mod dumps;
+mod examples;
 #[cfg(target_os = "linux")]
 mod exits;
 #[cfg(unix)]

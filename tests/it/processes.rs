@@ -3,14 +3,12 @@
 use std::{
     env,
     io::{BufReader, Read, Write},
-    path::PathBuf,
-    process::Command,
 };
 
 use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, SharedStr, Ticket};
 use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
 
-use crate::support::{ChildCommand, backings, child, is_child, remove_what_the_dead_left, role, said};
+use crate::support::{backings, child, example, is_child, remove_what_the_dead_left, role, said};
 
 fn value(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("the parent sets {name}"))
@@ -264,23 +262,11 @@ fn a_claim_waits_for_a_sender_in_another_process_and_says_when_it_still_holds() 
     );
 }
 
-/// The example, built beside this test: another program than this one.
-fn example(name: &str) -> PathBuf {
-    let mut path = env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX))
-}
-
 #[test]
 fn two_different_programs_exchange_a_value() {
-    let program = example("token");
-    assert!(program.exists(), "cargo test builds the examples: {}", program.display());
     let numbers: Vec<u64> = (0..1_000_000).collect();
     let shared: SharedSlice<u64> = Shared::copy_from(&numbers[..]).unwrap();
-    let output = ChildCommand::program(Command::new(program), "the example `token`")
-        .arg(&shared.clone().into_token().unwrap())
-        .run_to_success();
+    let output = example("token").arg(&shared.clone().into_token().unwrap()).run_to_success();
     let output = String::from_utf8(output.stdout).unwrap();
     assert!(output.contains("1000000 numbers, the last one 999999"), "{output}");
     assert_eq!(shared.counts().in_flight, 0);

@@ -85,6 +85,16 @@ pub(crate) fn child(test: &str, role: &str) -> ChildCommand {
     ChildCommand { command, what: format!("{test} as {role}") }
 }
 
+/// An example, built beside this test: another program than this one.
+pub(crate) fn example(name: &str) -> ChildCommand {
+    let mut path = env::current_exe().expect("the path of this test binary");
+    path.pop();
+    path.pop();
+    let program = path.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
+    assert!(program.exists(), "cargo test builds the examples: {}", program.display());
+    ChildCommand::program(Command::new(program), &format!("the example `{name}`"))
+}
+
 pub(crate) struct ChildCommand {
     command: Command,
     what: String,
