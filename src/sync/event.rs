@@ -2,7 +2,7 @@
 
 use std::{
     fmt, hint,
-    sync::atomic::{AtomicU32, Ordering, fence},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -136,19 +136,17 @@ impl fmt::Debug for Event {
     }
 }
 
-impl State {
-    #[inline]
-    fn is_set(&self) -> bool {
-        let set = self.word.load(Ordering::Relaxed) == SET;
-        fence(Ordering::Acquire);
-        set
-    }
-}
-
 impl<W: WakeAll<Value = u32>> State<W> {
     #[cfg(test)]
     pub(super) fn over(word: W) -> Self {
         State { word }
+    }
+
+    #[inline]
+    pub(super) fn is_set(&self) -> bool {
+        let set = self.word.load(Ordering::Relaxed) == SET;
+        W::fence(Ordering::Acquire);
+        set
     }
 
     #[inline]

@@ -3,6 +3,8 @@
 
 mod atoms;
 mod event;
+#[cfg(test)]
+mod loom;
 mod mutex;
 mod observed;
 mod patience;

@@ -19,7 +19,7 @@ const WAITERS: u64 = 1;
 /// Nobody holds the lock, and who held it last has not left what it guards as it should be.
 const DIED: u64 = 2;
 /// How far up the holder's id is.
-const ID: u32 = 2;
+pub(super) const ID: u32 = 2;
 
 /// A lock in one word, `id of the holder:62 | died:1 | waiters:1`.
 #[repr(transparent)]
@@ -128,6 +128,11 @@ impl<W: WakeOne<Value = u64>> RawLock<W> {
     #[cfg(test)]
     pub(super) const fn over(word: W) -> Self {
         RawLock { word }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn word(&self) -> &W {
+        &self.word
     }
 
     /// Takes the lock if it is let go of and clean. Zero is no process's id, and takes nothing.

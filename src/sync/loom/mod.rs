@@ -1,0 +1,33 @@
+//! The locks and the event under a model checker: every interleaving of a few threads, up to a bound of preemptions, and
+//! every value that a load may find. What runs is the code that ships, over words of the checker.
+
+mod event;
+mod locks;
+mod sequences;
+mod words;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use ::loom::model::Builder;
+
+/// Runs the model in all interleavings of its threads with at most so many preemptions.
+fn check(name: &str, preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    let (runs, began) = (Arc::new(AtomicUsize::new(0)), Instant::now());
+    let counter = Arc::clone(&runs);
+    let mut builder = Builder::new();
+    builder.max_branches = 10_000;
+    builder.preemption_bound = Some(preemptions);
+    builder.check(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let runs = runs.load(Ordering::Relaxed);
+    println!("{name}: {runs} runs in {:?}", began.elapsed());
+    assert!(runs > 1, "{name}: the threads take turns in more than one way");
+}
