@@ -18,3 +18,6 @@ pub use self::{
     mutex::{Mutex, MutexGuard, OwnerDied, TryLockError},
     seqlock::{SeqLock, Unread},
 };
+
+#[cfg(test)]
+mod tests;

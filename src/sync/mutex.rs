@@ -174,6 +174,11 @@ impl<T> Mutex<T> {
         }
     }
 
+    #[cfg(all(test, unix))]
+    pub(super) fn has_waiters(&self) -> bool {
+        self.raw.has_waiters()
+    }
+
     /// What the caller is given, who has the lock.
     #[inline]
     fn found(&self, found: Found) -> Result<MutexGuard<'_, T>, OwnerDied<MutexGuard<'_, T>>> {

@@ -108,6 +108,11 @@ impl RawLock {
         }
     }
 
+    #[cfg(all(test, unix))]
+    pub(super) fn has_waiters(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & WAITERS != 0
+    }
+
     #[cold]
     fn unlock_slowly(&self, left: Found) {
         self.give(presence::existing_id(), left);

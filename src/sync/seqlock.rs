@@ -193,18 +193,23 @@ impl<T: NoUninit + CheckedBitPattern> SeqLock<T> {
 
     #[cold]
     fn load_within(&self, timeout: Duration) -> Result<MaybeUninit<T::Bits>, Unread> {
-        let began = Instant::now();
-        for tries in 1_u32.. {
-            hint::spin_loop();
-            if let Some(bits) = self.try_load() {
-                return Ok(bits);
-            }
-            if tries >= TRIES && began.elapsed() >= timeout {
-                break;
-            }
-        }
-        Err(Unread::Overtaken { waited: began.elapsed() })
+        again(timeout, || self.try_load())
     }
+}
+
+/// Tries until something comes of it, or the time is over.
+pub(super) fn again<R>(timeout: Duration, mut attempt: impl FnMut() -> Option<R>) -> Result<R, Unread> {
+    let began = Instant::now();
+    for tries in 1_u32.. {
+        hint::spin_loop();
+        if let Some(result) = attempt() {
+            return Ok(result);
+        }
+        if tries >= TRIES && began.elapsed() >= timeout {
+            break;
+        }
+    }
+    Err(Unread::Overtaken { waited: began.elapsed() })
 }
 
 /// Bytes that have all been copied, as the value that they are.

@@ -41,7 +41,7 @@ fn all_who_wait_wake_and_see_what_came_before() {
 
 #[test]
 fn each_set_has_one_taker() {
-    check("two take", 3, || {
+    check("two take", 2, || {
         let scene = scene();
         let takes = |scene: &Scene| {
             assert!(scene.event.wait_and_take(Patience::Endless));

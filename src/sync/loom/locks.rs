@@ -108,7 +108,7 @@ fn a_death_is_told_to_one_of_those_who_wait() {
 
 #[test]
 fn who_has_to_leave_tells_the_next_and_no_other() {
-    check("left half-done", 3, || {
+    check("left half-done", 2, || {
         let scene = Scene::of_immortals();
         assert!(scene.lock.take(3));
         let others = [1, 2].map(|id| spawn(&scene, move |scene| scene.turn(id, Found::Clean)));
