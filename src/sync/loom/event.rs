@@ -35,7 +35,9 @@ fn all_who_wait_wake_and_see_what_came_before() {
         let others = [spawn(&scene, waits), spawn(&scene, waits)];
         scene.value.write();
         scene.event.set();
-        others.map(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
     });
 }
 
@@ -55,7 +57,9 @@ fn each_set_has_one_taker() {
             thread::yield_now();
         }
         scene.event.set();
-        others.map(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
         assert!(!scene.event.take(), "nothing is left of two that were taken");
     });
 }

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -138,8 +138,11 @@ fn a_writer_waits_for_another_but_not_for_ever() {
 fn content_that_is_no_value_is_told() {
     let lock = SeqLock::new(true);
     // As a program in another language could do it.
-    // SAFETY: `SeqLock` is `repr(C)`: two words, and the slot of even versions; only atomic accesses are made to it.
-    let byte = unsafe { std::sync::atomic::AtomicU8::from_ptr((&raw const lock).cast::<u8>().add(16).cast_mut()) };
+    let bytes = (&raw const lock).cast::<u8>().cast_mut();
+    // SAFETY: `SeqLock` is `repr(C)`: after two words comes the slot of even versions.
+    let byte = unsafe { bytes.add(16) };
+    // SAFETY: it lives as long as the lock, which makes only atomic accesses to it.
+    let byte = unsafe { AtomicU8::from_ptr(byte) };
     byte.store(2, Ordering::Relaxed);
     assert_eq!(lock.read(), Err(Unread::Invalid));
     assert_eq!(lock.update(|value| *value = true), Err(Unread::Invalid));
