@@ -11,7 +11,7 @@ use std::{
 
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::sys::{Place, Uninherited, boot_time, process_id, random_u64};
+use crate::sys::{Place, Uninherited, boot_time, process_id, random_u64, unix::above_standard};
 
 /// Ids are offsets of bytes, and two bits of a word are left for others.
 const IDS: u64 = min(libc::off_t::MAX as u64, (1 << 62) - 1);
@@ -36,7 +36,7 @@ impl Announced {
     /// Opens the file once more. Nobody is announced yet.
     pub(crate) fn open(place: &Place) -> io::Result<Self> {
         let number = place.as_fd().as_raw_fd();
-        Ok(Announced(Uninherited::renewed(|| reopen(number))?))
+        Ok(Announced(Uninherited::renewed(|| reopen(number).and_then(above_standard))?))
     }
 
     /// Makes this process known by its id, until this value is dropped or the process ends. A forked child is not.
