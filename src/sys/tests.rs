@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -68,4 +68,49 @@ fn a_lock_by_name_is_had_by_one() {
     drop(create_private(&path).unwrap());
     drop(lock().expect("nobody has it"));
     assert!(!path.exists());
+}
+
+#[test]
+fn a_process_that_is_announced_is_known_to_whoever_has_the_place() {
+    let path = std::env::temp_dir().join(format!("commonage-test-announced-{:016x}", random_u64().unwrap()));
+    let open = || {
+        let file = create_private(&path).or_else(|_| std::fs::OpenOptions::new().read(true).write(true).open(&path));
+        Announced::open(&Place(file.unwrap().into())).unwrap()
+    };
+    let (here, twice, asks) = (open(), open(), open());
+    std::fs::remove_file(&path).unwrap();
+    let (id, nobody) = (new_id(), (1 << 62) - 1);
+    assert!(id != 0 && id < 1 << 62);
+    here.announce(id).unwrap();
+    twice.announce(id).unwrap();
+    assert!(asks.has(id).unwrap());
+    assert!(!asks.has(nobody).unwrap());
+    drop(here);
+    assert!(asks.has(id).unwrap(), "as long as one of them is there");
+    drop(twice);
+    let goes_with_the_process = !cfg!(target_os = "linux");
+    assert_eq!(asks.has(id).unwrap(), goes_with_the_process);
+}
+
+#[test]
+fn of_those_who_wait_on_a_word_one_can_be_woken() {
+    let word = Arc::new(AtomicU64::new(1 << 40 | 1));
+    let begin = Instant::now();
+    wait_on(&word, 2, Duration::from_secs(60)); // another value: at once
+    wait_on(&word, 1 << 40 | 1, Duration::from_millis(1)); // nobody wakes it
+    assert!(begin.elapsed() < Duration::from_secs(30));
+    let (done, ended) = mpsc::channel();
+    let waiter = {
+        let word = Arc::clone(&word);
+        thread::spawn(move || {
+            while word.load(Ordering::Acquire) != 0 {
+                wait_on(&word, 1 << 40 | 1, Duration::from_secs(60));
+            }
+            done.send(()).unwrap();
+        })
+    };
+    word.store(0, Ordering::Release);
+    wake_one(&word);
+    ended.recv_timeout(Duration::from_secs(30)).expect("woken");
+    waiter.join().unwrap();
 }
