@@ -33,3 +33,15 @@ impl Drop for OneCore {
         }
     }
 }
+
+/// Moves this thread to any core but those it has been on: it then runs beside who has started it.
+pub(crate) fn leave() {
+    let outcome = sched_getaffinity(None).and_then(|before| {
+        let mut others = CpuSet::new();
+        (0..CpuSet::MAX_CPU).filter(|&core| !before.is_set(core)).for_each(|core| others.set(core));
+        sched_setaffinity(None, &others)
+    });
+    if let Err(error) = outcome {
+        eprintln!("peers: there is no other core ({error}): what was to run beside runs in turn");
+    }
+}

@@ -14,6 +14,7 @@ mod role;
 mod scale;
 mod stats;
 mod survive;
+mod sync;
 mod wire;
 mod works;
 

@@ -9,6 +9,8 @@ use crate::Outcome;
 
 /// Does its work as many times as it is told.
 pub(crate) type Run = Box<dyn FnMut(u64) -> Outcome>;
+/// Has others work, or lets them stop.
+pub(crate) type Stir = Box<dyn FnMut(bool) -> Outcome>;
 
 /// One contender in one row.
 pub(crate) struct Cell {
@@ -16,15 +18,21 @@ pub(crate) struct Cell {
     pub(crate) run: Run,
     /// What is done before each sample without the clock, where the work is to be measured cold, once a sample.
     pub(crate) chill: Option<fn()>,
+    /// What others do meanwhile: begun before each sample and ended after it, without the clock.
+    pub(crate) stir: Option<Stir>,
 }
 
 impl Cell {
     pub(crate) fn warm(contender: &'static str, run: impl FnMut(u64) -> Outcome + 'static) -> Self {
-        Cell { contender, run: Box::new(run), chill: None }
+        Cell { contender, run: Box::new(run), chill: None, stir: None }
     }
 
     pub(crate) fn cold(contender: &'static str, run: impl FnMut(u64) -> Outcome + 'static, chill: fn()) -> Self {
-        Cell { contender, run: Box::new(run), chill: Some(chill) }
+        Cell { contender, run: Box::new(run), chill: Some(chill), stir: None }
+    }
+
+    pub(crate) fn stirred(contender: &'static str, run: impl FnMut(u64) -> Outcome + 'static, stir: Stir) -> Self {
+        Cell { contender, run: Box::new(run), chill: None, stir: Some(stir) }
     }
 }
 
@@ -112,9 +120,16 @@ fn sample(cell: &mut Cell, times: u64) -> Outcome<Duration> {
     if let Some(chill) = cell.chill {
         chill();
     }
+    if let Some(stir) = &mut cell.stir {
+        stir(true)?;
+    }
     let start = Instant::now();
     (cell.run)(times)?;
-    Ok(start.elapsed())
+    let elapsed = start.elapsed();
+    if let Some(stir) = &mut cell.stir {
+        stir(false)?;
+    }
+    Ok(elapsed)
 }
 
 /// Finds out how many times the work is done in a sample: as often as fills [`SAMPLE`], at least once.

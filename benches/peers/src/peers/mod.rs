@@ -15,7 +15,10 @@ pub(crate) use self::{
     shared_memory::ByHand, sharify::Sharify, shmem_ipc::WriteOnce, vec::Sent,
 };
 
-use crate::Outcome;
+use crate::{
+    Outcome,
+    sync::{Eventfds, Futexes, Kept, Linked, PlainCopy, RawCalls, RawEvents, RawMutex, RawRwLock, Robust, ShmemBind},
+};
 
 /// This crate, the one that all ratios are about.
 pub(crate) const COMMONAGE: &str = "commonage";
@@ -36,10 +39,24 @@ pub(crate) const READ: &str = "local memory";
 pub(crate) const BARE_BYTES: &str = "bare 92 bytes";
 
 /// What bounds the others: no peers, but what any of them would have to do. Where a work has more, the first bounds it.
-pub(crate) const LIMITS: [&str; 7] = [MEMCPY, MEMCPY_NEW, BARE_READ, BARE_WRITE_READ, READ, BARE, BARE_BYTES];
+pub(crate) const LIMITS: [&str; 13] = [
+    MEMCPY,
+    MEMCPY_NEW,
+    BARE_READ,
+    BARE_WRITE_READ,
+    READ,
+    BARE,
+    BARE_BYTES,
+    PlainCopy::NAME,
+    STD_MUTEX,
+    Futexes::NAME,
+    Eventfds::NAME,
+    RawCalls::<true, false>::NAME,
+    RawCalls::<true, true>::NAME,
+];
 
 /// All peers, in the order of the tables' columns and of the picture's colours.
-pub(crate) const PEERS: [&str; 8] = [
+pub(crate) const PEERS: [&str; 17] = [
     Sharify::NAME,
     ByHand::NAME,
     IpcShared::NAME,
@@ -48,7 +65,23 @@ pub(crate) const PEERS: [&str; 8] = [
     MappedFile::NAME,
     Sent::NAME,
     COPIED,
+    STD_RW_LOCK,
+    PARKING_LOT_RW_LOCK,
+    PARKING_LOT_MUTEX,
+    SEQLOCK,
+    RawMutex::NAME,
+    RawRwLock::NAME,
+    RawEvents::NAME,
+    Robust::NAME,
+    ShmemBind::NAME,
 ];
+
+/// Locks that one process has.
+pub(crate) const STD_MUTEX: &str = "std Mutex";
+pub(crate) const STD_RW_LOCK: &str = "std RwLock";
+pub(crate) const PARKING_LOT_MUTEX: &str = "parking_lot Mutex";
+pub(crate) const PARKING_LOT_RW_LOCK: &str = "parking_lot RwLock";
+pub(crate) const SEQLOCK: &str = "seqlock";
 
 /// commonage too, but from a slice, beside what is built in place.
 pub(crate) const COPIED: &str = "commonage, from a slice";

@@ -1,12 +1,16 @@
 //! What is measured at each size: each work, who does it, what is touched, and what is to be reached.
 
+mod events;
 mod handles;
 mod in_place;
+mod links;
+mod locks;
 mod make;
 mod one_process;
 mod read;
 mod tokens;
 mod two_processes;
+mod whole;
 
 use std::rc::Rc;
 
@@ -34,6 +38,13 @@ pub(crate) fn all() -> Vec<Work> {
         read::received(),
         handles::clone_and_drop(),
         handles::view(),
+        links::open(),
+        links::create(),
+        whole::alone(),
+        whole::beside_a_writer(),
+        locks::alone(),
+        locks::contended(),
+        events::ping_pong(),
     ]
 }
 
