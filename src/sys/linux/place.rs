@@ -30,7 +30,7 @@ use crate::sys::place::{Address, Mapping, PlaceError};
 const DIRECTORY: &str = "/dev/shm";
 /// Bytes of the longest name of a file.
 const LONGEST: usize = 255;
-/// From so many bytes on, the machine is asked whether it has them: that costs as much as making the smaller ones.
+/// From so many bytes on, it is asked first whether they are there: that costs as much as making the smaller ones.
 const LARGE: u64 = 4 << 20;
 
 /// A link comes into view whole, by name as by path.
@@ -91,13 +91,12 @@ impl Draft {
 
     fn of(fd: OwnedFd, temporary: Option<Temporary>, at: &Address, len: u64, mode: u32) -> Result<Draft, PlaceError> {
         set_mode(&fd, mode)?;
-        let in_memory = is_in_memory(&fd);
-        has_room(&fd, in_memory, len)?;
+        has_room(&fd, len)?;
         set_len(&fd, len)?;
         match reserve(&fd, 0..len) {
             Ok(()) => {}
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&fd, len)?,
-            Err(error) => return Err(no_space("fallocate", error, len)),
+            Err(error) => return Err(no_room(&fd, "fallocate", error, len)),
         }
         let place = Place::of_file(fd)?;
         let size = usize::try_from(len).map_err(|_| not_made("mmap", Errno::NOMEM))?;
@@ -153,21 +152,21 @@ impl Place {
 
 /// Puts something behind bytes that had nothing behind them.
 pub(crate) fn back(place: &Place, mapping: &Mapping, writable: bool) -> Result<(), PlaceError> {
-    let (missing, in_memory) = (place.missing(mapping.len()), is_in_memory(place));
+    let missing = place.missing(mapping.len());
     if writable {
-        has_room(place, in_memory, missing)?;
+        has_room(place, missing)?;
         return match reserve(place, 0..mapping.len() as u64) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(error) => Err(no_space("fallocate", error, missing)),
+            Err(error) => Err(no_room(place, "fallocate", error, missing)),
         };
     }
-    if !in_memory {
+    if !is_in_memory(place) {
         return Ok(()); // a hole of a file on a disk reads as zeros, and takes nothing
     }
     // In memory even a look at a hole takes a page. SAFETY: the advice changes nothing but what is resident.
     match unsafe { madvise(mapping.base().as_ptr().cast(), mapping.len(), Advice::LinuxPopulateRead) } {
         // What would have been a signal.
-        Err(Errno::FAULT) => Err(no_space("madvise", Errno::NOSPC, missing)),
+        Err(Errno::FAULT) => Err(no_room(place, "madvise", Errno::NOSPC, missing)),
         _ => Ok(()), // before Linux 5.14 there is no such advice
     }
 }
@@ -225,13 +224,26 @@ fn is_in_memory(fd: impl AsFd) -> bool {
     fstatfs(fd).is_ok_and(|stat| stat.f_type as u64 == TMPFS)
 }
 
-/// Asks before anything is taken: the first to say no could be the one who kills for it.
-fn has_room(fd: impl AsFd, in_memory: bool, more: u64) -> Result<(), PlaceError> {
-    let mut left = available(fd);
-    if in_memory && more >= LARGE {
-        left = left.min(available_memory());
+/// Asks before anything is taken, where it is much: the first to say no could be the one who kills for it.
+fn has_room(fd: impl AsFd, more: u64) -> Result<(), PlaceError> {
+    if more < LARGE {
+        return Ok(());
     }
+    let memory = if is_in_memory(&fd) { available_memory() } else { u64::MAX };
+    let left = available(fd).min(memory);
     if more > left { Err(PlaceError::NoSpace { requested: more, available: left }) } else { Ok(()) }
+}
+
+/// As [`no_space`], with what there is.
+fn no_room(fd: impl AsFd, operation: &'static str, error: Errno, requested: u64) -> PlaceError {
+    match no_space(operation, error, requested) {
+        PlaceError::NoSpace { .. } => {
+            // What is left may be more by now, or no use.
+            let available = available(fd).min(requested.saturating_sub(1));
+            PlaceError::NoSpace { requested, available }
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ fn a_directory_is_no_file() {
 fn in_a_directory_that_is_not_there_nothing_can_be_made() {
     let directory = Directory::new();
     let at = directory.at("absent/link");
-    assert!(matches!(Draft::new(&at, 1, 0o600), Err(PlaceError::Failed(..))));
+    assert!(matches!(Draft::new(&at, 1, 0o600), Err(PlaceError::NoDirectory)));
     assert!(matches!(Place::open(&at, false), Err(PlaceError::Absent)));
 }
 
