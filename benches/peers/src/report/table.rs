@@ -43,7 +43,8 @@ pub(crate) fn tables(measured: &[Measured], findings: &[Finding]) -> String {
         text,
         "\nMedians of interleaved rounds; beside them, how many times as long as commonage: the median of the paired \
          ratios, and their quartiles. What is to be reached is judged by the median; “no slower” is reached if a quartile is \
-         no more than one. One thread, and both processes, on one core, but where threads are counted: {}.",
+         no more than one. One thread, and both processes, on one core, but where threads are counted or a work says that \
+         each has its own: {}.",
         machine()
     );
     text
