@@ -9,4 +9,8 @@ fn main() {
     share::<Option<u32>>();
     share::<String>();
     share::<*const u32>();
+    share::<fn()>();
+    share::<(u32, u32)>();
+    share::<std::sync::atomic::AtomicPtr<u32>>();
+    share::<std::sync::Mutex<u32>>();
 }

@@ -138,9 +138,9 @@ impl Spot {
         Spot { place: Place::File { path, _directory: directory }, offset }
     }
 
-    /// By name and in a file, at the beginning and behind what is no concern of ours.
-    fn all() -> impl Iterator<Item = Self> {
-        [0, 4096 + 24].into_iter().flat_map(|offset| [Spot::named(offset), Spot::in_a_file(offset)])
+    /// By name, and in a file behind what is no concern of ours.
+    fn all() -> [Self; 2] {
+        [Spot::named(0), Spot::in_a_file(4096 + 24)]
     }
 
     fn kind(&self) -> &'static str {
@@ -237,7 +237,9 @@ fn what_others_create_a_link_opens() {
 #[test]
 fn what_others_have_made_too_short_is_refused() {
     let Some(python) = Language::python() else { return };
-    for (spot, short) in [(Spot::named(0), 1), (Spot::in_a_file(0), 47), (Spot::in_a_file(48), 95)] {
+    // Elsewhere the system makes whole pages of what has a name.
+    let named = cfg!(target_os = "linux").then(|| (Spot::named(0), 1));
+    for (spot, short) in [(Spot::in_a_file(0), 47), (Spot::in_a_file(48), 95)].into_iter().chain(named) {
         python.program(&spot, "create").arg(&short.to_string()).run_to_success();
         let expected = spot.offset + size_of::<Sample>() as u64;
         let refused = fault(spot.link::<ReadWrite>().open_existing());
@@ -251,7 +253,7 @@ fn what_others_have_made_too_short_is_refused() {
 #[test]
 fn a_python_program_sees_each_change_while_it_looks_on() {
     let Some(python) = Language::python() else { return };
-    for spot in [Spot::named(0), Spot::in_a_file(24)] {
+    for spot in [Spot::named(24), Spot::in_a_file(0)] {
         let mut link: Writable<Sample> = spot.link().create_with(Sample::made()).unwrap();
         let mut running = python.program(&spot, "look on").spawn();
         let mut to = running.child().stdin.take().unwrap();

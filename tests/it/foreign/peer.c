@@ -42,7 +42,10 @@ int main(int argc, char **argv) {
         return 2;
     }
     int named = !strcmp(argv[1], "name");
-    const char *where = argv[2], *command = argv[4];
+    const char *command = argv[4];
+    char where[4096];
+    /* A name begins with a slash everywhere. */
+    snprintf(where, sizeof where, "%s%s", named ? "/" : "", argv[2]);
     size_t offset = strtoul(argv[3], NULL, 10), length = offset + sizeof(struct sample);
     uint64_t number = argc > 5 ? strtoull(argv[5], NULL, 10) : 0;
 
