@@ -52,6 +52,28 @@
 /// A value of such a struct is whatever others have written to its fields: it can have no invariant that they don't have.
 /// Being `Zeroable` already, it can't derive bytemuck's `AnyBitPattern`: `Pod`, or `CheckedBitPattern`, do what that is for.
 ///
+/// A struct may have a `Drop`, which the owner of a link runs. Such a link does not deref, because the others would still
+/// look at what is being dropped; it is reached by the unsafe [`get`](crate::Link::get):
+///
+/// ```compile_fail,E0080
+/// use commonage::{Link, link::ReadWrite, shareable};
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+///
+/// shareable! {
+///     struct Guests { present: AtomicU64 }
+/// }
+///
+/// impl Drop for Guests {
+///     fn drop(&mut self) {
+///         println!("{} were still there", self.present.get_mut());
+///     }
+/// }
+///
+/// let guests: Link<Guests, ReadWrite> = Link::create("guests-of-the-docs")?;
+/// guests.present.fetch_add(1, Relaxed);
+/// # Ok::<(), commonage::Error>(())
+/// ```
+///
 /// A field that leads out of the memory is refused:
 ///
 /// ```compile_fail,E0277
