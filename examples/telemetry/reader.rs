@@ -18,7 +18,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Looks on until its time is over, or the writer ends.
 pub(crate) fn read(options: &Options) -> Result<(), Failure> {
-    let telemetry = open(&options.name)?;
+    let telemetry = open(options)?;
     let telemetry = telemetry.fields();
     if options.told {
         say(OPEN)?;
@@ -55,11 +55,16 @@ pub(crate) fn read(options: &Options) -> Result<(), Failure> {
 }
 
 /// Opens the value, when it is there.
-fn open(name: &str) -> Result<Link<Telemetry>, Failure> {
+fn open(options: &Options) -> Result<Link<Telemetry>, Failure> {
     let began = Instant::now();
+    let mut told = options.told;
     loop {
-        match Link::open(name) {
+        match Link::open(&options.name) {
             Err(Error::Link { fault: LinkFault::Absent, .. }) if began.elapsed() < PATIENCE => {
+                if !told {
+                    say(&format!("waiting for a writer of {}", options.name))?;
+                    told = true;
+                }
                 thread::sleep(Duration::from_millis(5));
             }
             opened => return Ok(opened?),
