@@ -73,10 +73,9 @@ fn a_lock_by_name_is_had_by_one() {
 #[test]
 fn a_process_that_is_announced_is_known_to_whoever_has_the_place() {
     let path = std::env::temp_dir().join(format!("commonage-test-announced-{:016x}", random_u64().unwrap()));
-    let open = || {
-        let file = create_private(&path).or_else(|_| std::fs::OpenOptions::new().read(true).write(true).open(&path));
-        Announced::open(&Place(file.unwrap().into())).unwrap()
-    };
+    drop(create_private(&path).unwrap());
+    let at = Address::path(&path).unwrap();
+    let open = || Announced::open(&Place::open(&at, true).unwrap()).unwrap();
     let (here, twice, asks) = (open(), open(), open());
     std::fs::remove_file(&path).unwrap();
     let (id, nobody) = (new_id(), (1 << 62) - 1);

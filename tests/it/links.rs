@@ -316,10 +316,14 @@ fn more_bytes_than_the_type_has_lie_behind_the_value() {
     assert_eq!(made.bytes(), 10_000);
     let seen: Link<u64> = Link::named(&name.0).bytes(5_000).open().unwrap();
     assert_eq!(seen.bytes(), 10_000);
-    // SAFETY: as many bytes are mapped, and nobody else uses them.
-    unsafe { made.as_mut_ptr().cast::<u8>().add(9_999).write(42) };
-    // SAFETY: as above.
-    assert_eq!(unsafe { seen.as_ptr().cast::<u8>().add(9_999).read() }, 42);
+    // SAFETY: so many bytes are mapped.
+    let last = unsafe { made.as_mut_ptr().cast::<u8>().add(9_999) };
+    // SAFETY: nobody else uses them.
+    unsafe { last.write(42) };
+    // SAFETY: so many bytes are mapped.
+    let last = unsafe { seen.as_ptr().cast::<u8>().add(9_999) };
+    // SAFETY: nobody writes.
+    assert_eq!(unsafe { last.read() }, 42);
     let fault = fault(Link::<u64>::named(&name.0).bytes(10_001).open());
     assert!(matches!(fault, LinkFault::TooShort { expected: 10_129, found: 10_128 }), "{fault:?}");
 }
@@ -355,8 +359,10 @@ fn a_value_that_is_larger_than_any_stack_is_made_and_opened() {
     let name = Name::new();
     let made: Writable<Large> = Link::create(&name.0).unwrap();
     let seen: Link<Large> = Link::open(&name.0).unwrap();
+    // SAFETY: the value has so many.
+    let last = unsafe { made.as_mut_ptr().cast::<u64>().add((32 << 20) - 1) };
     // SAFETY: nobody else writes, and nobody reads meanwhile.
-    unsafe { made.as_mut_ptr().cast::<u64>().add((32 << 20) - 1).write(7) };
+    unsafe { last.write(7) };
     // SAFETY: nobody writes.
     assert_eq!(unsafe { seen.get() }[(32 << 20) - 1], 7);
 }

@@ -112,8 +112,8 @@ fn a_maker_that_is_killed_at_any_moment_leaves_a_whole_value_or_none() {
             // Opened and looked at while it comes and goes.
             while found < 3 {
                 match Link::<[u64; LEN]>::open(&name.0) {
-                    // SAFETY: the maker writes nothing after it is made.
                     Ok(link) => {
+                        // SAFETY: the maker writes nothing after it is made.
                         let value = unsafe { link.get() };
                         assert!(value.iter().all(|word| *word == value[0]) && value[0] != 0, "a half-made value");
                         found += 1;

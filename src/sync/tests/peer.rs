@@ -59,7 +59,8 @@ impl Mapped {
         let base = unsafe { libc::mmap(ptr::null_mut(), len, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
         assert_ne!(base, libc::MAP_FAILED);
         let start = base as usize;
-        let presence = announced.then(|| Presence::announce(&Place(file.into()), start..start + len).unwrap());
+        let presence =
+            announced.then(|| Presence::announce(&Place::of_file(file.into()).unwrap(), start..start + len).unwrap());
         Mapped { presence, base }
     }
 

@@ -288,11 +288,10 @@ fn a_process_that_has_ended_does_not_live_though_nobody_has_asked_for_its_status
     let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
     assert!(process_lives(child.id()));
     child.kill().unwrap();
-    // SAFETY: waits for the end of a child and leaves it as it is; fills in the struct.
-    let waited = unsafe {
-        let mut info = std::mem::zeroed();
-        libc::waitid(libc::P_PID, child.id(), &raw mut info, libc::WEXITED | libc::WNOWAIT)
-    };
+    // SAFETY: a struct of integers, for which zero is a value.
+    let mut info = unsafe { std::mem::zeroed() };
+    // SAFETY: the child is this test's own, and the call writes one such struct.
+    let waited = unsafe { libc::waitid(libc::P_PID, child.id(), &raw mut info, libc::WEXITED | libc::WNOWAIT) };
     assert_eq!(waited, 0);
     assert!(!process_lives(child.id()));
     child.wait().unwrap();
