@@ -7,12 +7,12 @@ use std::{
     process::{self, Child, Command, Stdio},
 };
 
-use commonage::{Link, bytemuck::Zeroable, link::ReadWrite, sync::Mutex};
+use commonage::{Link, link::ReadWrite};
 
 use crate::{
     Failure,
     args::{Options, Role},
-    ledger::{Ledger, Shared},
+    ledger::Shared,
     worker::HALF,
 };
 
@@ -23,7 +23,7 @@ const VICTIM: usize = 0;
 pub(crate) fn watch(options: &Options) -> Result<bool, Failure> {
     let name = format!("counter-{}", process::id());
     // It is removed when this is dropped.
-    let ledger: Link<Shared, ReadWrite> = Link::create_with(&name, Mutex::new(Ledger::zeroed()))?;
+    let ledger: Link<Shared, ReadWrite> = Link::create(&name)?;
     let role = |number| Role { name: name.clone(), number, steps: options.steps, dies: false };
 
     // It gets through half of its steps.

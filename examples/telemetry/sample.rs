@@ -2,7 +2,11 @@
 
 use std::sync::atomic::AtomicBool;
 
-use commonage::{bytemuck::Pod, shareable, sync::SeqLock};
+use commonage::{
+    bytemuck::{Pod, Zeroable},
+    shareable,
+    sync::SeqLock,
+};
 
 shareable! {
     /// All that has the name.
@@ -14,7 +18,7 @@ shareable! {
     }
 
     /// What the machine does at one moment: it moves along a circle. 64 bytes.
-    #[derive(Clone, Copy, PartialEq, Debug, Pod)]
+    #[derive(Clone, Copy, PartialEq, Debug, Pod, Zeroable)]
     #[bytemuck(crate = "commonage::bytemuck")]
     pub(crate) struct Sample {
         /// Which it is, from 1 on; zero before the first.

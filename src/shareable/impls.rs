@@ -2,7 +2,7 @@
 
 use std::{
     mem::MaybeUninit,
-    num::{NonZero, Saturating, Wrapping},
+    num::{Saturating, Wrapping},
     sync::atomic,
 };
 
@@ -65,16 +65,3 @@ macro_rules! like_its_value {
 }
 
 like_its_value!(MaybeUninit Saturating Wrapping);
-
-macro_rules! nonzero {
-    ($($type:ty)*) => {$(
-        // SAFETY: it has the layout of its number. Zero is no value of it, so it is not `Zeroable`.
-        unsafe impl Shareable for NonZero<$type> {
-            const FINGERPRINT: u64 =
-                fingerprint_with(b"fixed   ", "NonZero", size_of::<Self>(), align_of::<Self>(), <$type>::FINGERPRINT);
-            const LOCKS: bool = false;
-        }
-    )*};
-}
-
-nonzero!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);

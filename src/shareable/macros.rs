@@ -1,7 +1,7 @@
 //! `shareable!`: structs of shareable fields.
 
 /// Defines structs that are [`Shareable`](crate::Shareable), if each of their fields is; and
-/// [`Synchronized`](crate::Synchronized), if each of them is that too. They are `bytemuck::Zeroable` if each field is.
+/// [`Synchronized`](crate::Synchronized), if each of them is that too.
 ///
 /// A struct is `repr(C)`, so that its layout is fixed; its [`fingerprint`](crate::Shareable::FINGERPRINT) is of its name
 /// and of the name, type and place of each field. So two programs that define it alike can share it, and two that don't
@@ -34,23 +34,30 @@
 /// documentation:
 ///
 /// ```
-/// use commonage::{bytemuck::Zeroable, shareable};
+/// use commonage::{
+///     bytemuck::{Pod, Zeroable},
+///     shareable,
+///     sync::SeqLock,
+/// };
 ///
 /// shareable! {
 ///     /// A place, in metres.
-///     #[derive(Clone, Copy, PartialEq, Debug)]
+///     #[derive(Clone, Copy, PartialEq, Debug, Pod, Zeroable)]
+///     #[bytemuck(crate = "commonage::bytemuck")]
 ///     pub struct Place(pub f64, pub f64);
 ///
 ///     /// A rectangle: a struct of structs.
-///     #[derive(Clone, Copy, PartialEq, Debug)]
+///     #[derive(Clone, Copy, PartialEq, Debug, Pod, Zeroable)]
+///     #[bytemuck(crate = "commonage::bytemuck")]
 ///     pub struct Field { pub from: Place, pub to: Place }
 /// }
 ///
-/// assert_eq!(Field::zeroed().to, Place(0.0, 0.0));
+/// let field = SeqLock::new(Field { from: Place(0.0, 0.0), to: Place(3.0, 4.0) });
+/// assert_eq!(field.read()?.to, Place(3.0, 4.0));
+/// # Ok::<(), commonage::sync::Unread>(())
 /// ```
 ///
 /// A value of such a struct is whatever others have written to its fields: it can have no invariant that they don't have.
-/// Being `Zeroable` already, it can't derive bytemuck's `AnyBitPattern`: `Pod`, or `CheckedBitPattern`, do what that is for.
 ///
 /// A struct may have a `Drop`, which the owner of a link runs. Such a link does not deref, because the others would still
 /// look at what is being dropped; it is reached by the unsafe [`get`](crate::Link::get):
@@ -160,7 +167,7 @@ macro_rules! shareable {
     };
 
     (@implement $name:ident $fields:ident $(($field:tt) ($type:ty))+) => {
-        // SAFETY: `repr(C)` fixes the layout, and each field is shareable: its fingerprint is asked for.
+        // SAFETY: `repr(C)` fixes the layout, and each field is shareable: its fingerprint is asked for. So zeroes are a value.
         unsafe impl $crate::Shareable for $name {
             const FINGERPRINT: u64 = $crate::fingerprint_of_struct(
                 ::core::stringify!($name),
@@ -180,13 +187,6 @@ macro_rules! shareable {
         unsafe impl $crate::Synchronized for $name
         where
             $(for<'trivial> $type: $crate::Synchronized),+
-        {
-        }
-
-        // SAFETY: zero is a value of each field.
-        unsafe impl $crate::bytemuck::Zeroable for $name
-        where
-            $(for<'trivial> $type: $crate::bytemuck::Zeroable),+
         {
         }
 

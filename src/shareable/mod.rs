@@ -14,7 +14,7 @@ pub use self::observed::{Fields, Observed};
 
 /// A type whose values can live in a [`Link`](crate::Link): at any address, in several processes at the same time.
 ///
-/// Numbers, `bool`, `char`, atomics, `NonZero`, `Wrapping`, `Saturating`, `MaybeUninit`, the types of [`sync`](crate::sync),
+/// Numbers, `bool`, `char`, atomics, `Wrapping`, `Saturating`, `MaybeUninit`, the types of [`sync`](crate::sync),
 /// and arrays of such types are shareable. Structs become so by the macro [`shareable!`](crate::shareable), which looks at each field. References,
 /// `Box`, `Vec`, `String` and whatever else leads out of the memory are not:
 ///
@@ -53,13 +53,13 @@ pub use self::observed::{Fields, Observed};
 ///
 /// #[repr(u32)]
 /// enum Light {
-///     Red = 1,
-///     Green = 2,
+///     Red = 0,
+///     Green = 1,
 /// }
 ///
-/// // SAFETY: it has the layout of a `u32`.
+/// // SAFETY: it has the layout of a `u32`, and zero is one of them.
 /// unsafe impl Shareable for Light {
-///     const FINGERPRINT: u64 = fingerprint_of("Light: red 1, green 2", size_of::<Self>(), align_of::<Self>());
+///     const FINGERPRINT: u64 = fingerprint_of("Light: red 0, green 1", size_of::<Self>(), align_of::<Self>());
 ///     const LOCKS: bool = false;
 /// }
 /// ```
@@ -70,6 +70,7 @@ pub use self::observed::{Fields, Observed};
 ///
 /// - The layout is fixed: it is the same whatever compiler, version and settings the processes were built with (`repr(C)`,
 ///   `repr(transparent)` or primitive), and what differs on other machines changes the fingerprint.
+/// - Bytes that are all zero are a value: links are [created](crate::Link::create) so.
 /// - A value holds no address, descriptor, thread id or anything else that belongs to one process, and means the same at
 ///   any address that is aligned as the type asks.
 /// - No other type, and no other version of it, that is used under the same name has this [`FINGERPRINT`](Self::FINGERPRINT).

@@ -8,8 +8,6 @@ use std::{
     thread,
 };
 
-use bytemuck::Zeroable;
-
 use super::{Fields, Observed, Shareable, Synchronized};
 
 crate::shareable! {
@@ -31,8 +29,6 @@ crate::shareable! {
         plain: Plain,
         atomic: Atomic,
     }
-
-    struct NeverZero(NonZero<u32>);
 
     #[repr(align(64))]
     struct Line(u8);
@@ -113,8 +109,6 @@ fn types_of_the_same_size_have_different_fingerprints() {
         f32::FINGERPRINT,
         char::FINGERPRINT,
         AtomicU32::FINGERPRINT,
-        NonZero::<u32>::FINGERPRINT,
-        NonZero::<i32>::FINGERPRINT,
         Wrapping::<u32>::FINGERPRINT,
         MaybeUninit::<u32>::FINGERPRINT,
         <[u32; 1]>::FINGERPRINT,
@@ -175,16 +169,12 @@ fn a_struct_is_synchronized_if_all_its_fields_are() {
 }
 
 #[test]
-fn a_struct_is_zeroable_if_all_its_fields_are() {
+fn what_has_no_value_of_zeroes_is_not_shareable() {
     const {
-        assert!(is!(Zeroable: Mixed));
-        assert!(is!(Zeroable: Tuple));
-        assert!(!is!(Zeroable: NonZero<u32>));
-        assert!(!is!(Zeroable: NeverZero));
-        assert!(is!(Shareable: NeverZero));
+        assert!(!is!(Shareable: NonZero<u32>));
         assert!(!is!(Shareable: Option<NonZero<u32>>));
+        assert!(!is!(Shareable: std::ptr::NonNull<u8>));
     }
-    assert_eq!(Tuple::zeroed(), Tuple(0, 0, [Wrapping(0); 2]));
 }
 
 #[test]
@@ -202,7 +192,10 @@ fn observed<T>(value: &UnsafeCell<T>) -> &Observed<T> {
 
 #[test]
 fn each_field_and_each_element_is_seen_where_it_is() {
-    let value = UnsafeCell::new(Mixed { plain: Plain { small: 7, large: 1 << 40 }, atomic: Atomic::zeroed() });
+    let value = UnsafeCell::new(Mixed {
+        plain: Plain { small: 7, large: 1 << 40 },
+        atomic: Atomic { small: 0.into(), large: 0.into(), flags: [const { AtomicBool::new(false) }; 4] },
+    });
     let seen = observed(&value);
     let Mixed { atomic, .. } = {
         // SAFETY: what is done by it are atomic stores.

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use commonage::{self as renamed, Synchronized, bytemuck::Zeroable};
+use commonage::{self as renamed, Synchronized};
 
 renamed::shareable! {
     /// Names that the macro could have used itself.
@@ -32,8 +32,9 @@ fn seen(fields: &renamed::Observed<Fields>) -> u64 {
 
 #[test]
 fn a_struct_is_made_where_unsafe_code_is_forbidden_and_its_names_are_its_own() {
-    let zero = Fields::zeroed();
-    assert_eq!(zero.value, Observed(0, 0, Shareable { from_ptr: false }));
+    let value = Observed(0, 0, Shareable { from_ptr: false });
+    let zero = Fields { observed: 0.into(), value, f: 0.into(), r#type: [0; 3] };
+    assert_eq!(zero.value, value);
     let _: fn(&renamed::Observed<Fields>) -> u64 = seen;
 }
 
