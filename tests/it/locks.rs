@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Write, stdout},
     process::ChildStdout,
     sync::{
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
         mpsc,
     },
     thread,
@@ -342,6 +342,30 @@ fn an_event_reaches_other_processes_and_times_out_without_one() {
 }
 
 #[test]
+fn who_waits_for_an_event_that_holds_what_no_event_does_sleeps() {
+    fn used() -> Duration {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: writes a time.
+        assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) }, 0);
+        Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
+    }
+    let name = Name::new();
+    // SAFETY: any number is an event, or none that is set; here and below.
+    let word: Writable<AtomicU32> = unsafe { Link::named(&name.0).raw() }.create_with(AtomicU32::new(7)).unwrap();
+    // SAFETY: as above.
+    let event: Writable<Event> = unsafe { Link::named(&name.0).raw() }.open_existing().unwrap();
+    let (began, before) = (Instant::now(), used());
+    assert!(!event.wait_timeout(Duration::from_millis(200)) && !event.is_set());
+    assert!(used() - before < began.elapsed() / 4, "it used {:?}", used() - before);
+    thread::scope(|scope| {
+        scope.spawn(|| event.wait());
+        event.set();
+    });
+    assert!(event.take_timeout(Duration::ZERO));
+    assert_eq!(word.load(Relaxed), 0);
+}
+
+#[test]
 fn a_forked_child_locks_through_an_inherited_link_and_its_death_is_noticed() {
     for end in ENDS {
         let name = Name::new();
@@ -418,6 +442,31 @@ fn the_death_of_a_parent_is_noticed_while_its_forked_child_lives() {
             let _ = from.read_line(&mut rest);
         }
     }
+}
+
+#[test]
+fn a_holder_that_redirects_its_closed_standard_input_is_not_dead() {
+    const TEST: &str = "locks::a_holder_that_redirects_its_closed_standard_input_is_not_dead";
+    if let Some(role) = role() {
+        // SAFETY: nobody in this process reads from it.
+        assert_eq!(unsafe { libc::close(0) }, 0);
+        let link: Writable<Halves> = Link::open_existing(&given()).unwrap();
+        let both = link.both.lock().unwrap();
+        // SAFETY: the path ends in a zero.
+        let null = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) };
+        // SAFETY: what has that number is the standard input, or nothing.
+        assert!(null == 0 || unsafe { libc::dup2(null, 0) } == 0);
+        println!("{role}: the lock");
+        stdout().flush().unwrap();
+        assert!(link.go_on.wait_timeout(LONG));
+        return drop(both);
+    }
+    let name = Name::new();
+    let link: Writable<Halves> = Link::create(&name.0).unwrap();
+    let (running, _from) = holder(TEST, &name);
+    assert!(matches!(link.both.try_lock(), Err(TryLockError::Held)), "its holder lives");
+    link.go_on.set();
+    drop(running);
 }
 
 #[test]
