@@ -185,9 +185,11 @@ impl<W: WakeAll<Value = u32>> State<W> {
                 return true;
             }
             let Some(slice) = patience.slice() else { return false };
-            let marked = self.word.compare_exchange(0, WAITERS, Ordering::Relaxed, Ordering::Relaxed);
-            if marked != Err(SET) {
-                self.word.wait(WAITERS, slice);
+            match self.word.compare_exchange(0, WAITERS, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => self.word.wait(WAITERS, slice),
+                Err(SET) => {}
+                // Whatever else stands there, what no event stores too: not set.
+                Err(other) => self.word.wait(other, slice),
             }
         }
     }
