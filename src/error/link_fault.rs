@@ -86,6 +86,10 @@ pub enum LinkFault {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// Its owner has run the value's `Drop`, and was about to remove the name. If it stays, its owner has died meanwhile:
+    /// it can be removed and created again.
+    #[error("its owner has been dropped, and the value with it")]
+    Over,
     /// The type does not lie at this offset.
     #[error("offset {offset} is no multiple of {alignment}, the alignment of `{type_name}`")]
     Misaligned {

@@ -97,6 +97,8 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
     /// Where an existing value is opened: what lies there is a valid `T`, made ready before, and whoever else writes to it
     /// keeps it one, by the rules of `T`. Any bytes are a valid number, atomic number, or [`SeqLock`](crate::sync::SeqLock),
     /// or array or struct of these; not any are a `bool`, a `char`, or a [`Mutex`](crate::sync::Mutex) of one.
+    ///
+    /// If `T` has a `Drop`, one link owns the value: nothing keeps another owner from running it again.
     #[must_use]
     pub unsafe fn raw(mut self) -> Self {
         self.raw = Some(0);
@@ -162,6 +164,7 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
 
     /// What was checked, or made, becomes a link: `T` lies within the mapping at the room's start, and `bytes` do.
     fn link(
+        &self,
         address: Address,
         (place, mapping): (Place, Mapping),
         presence: Option<Presence>,
@@ -170,7 +173,7 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
     ) -> Link<T, Access> {
         // SAFETY: within the mapping, by the caller.
         let value = unsafe { mapping.base().add(start) }.cast::<T>();
-        let object = Some(Object { mapping, identity: place.into_identity() });
+        let object = Some(Object { mapping, headed: self.raw.is_none(), identity: place.into_identity() });
         Link { value, bytes: bytes as usize, owner: 0, address, presence, object, access: PhantomData }
     }
 
@@ -202,7 +205,7 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
             None => self.ready(&mapping, &room, patience).map_err(|why| fault(&self.link, why))?,
         };
         let presence = if writable { presence::<T>(&place, &mapping)? } else { None };
-        Ok(Self::link(address.clone(), (place, mapping), presence, room.start, bytes))
+        Ok(self.link(address.clone(), (place, mapping), presence, room.start, bytes))
     }
 
     /// Waits until the value is ready, and says how many bytes it has: as many are mapped, and enough for a `T`.
@@ -274,6 +277,8 @@ impl<T: Shareable> LinkBuilder<T, ReadWrite> {
         for _ in 1..TURNS {
             match self.open_existing() {
                 Err(Error::Link { fault: LinkFault::Absent, .. }) => {}
+                // Its owner is about to remove it.
+                Err(Error::Link { fault: LinkFault::Over, .. }) => thread::sleep(MOMENT),
                 opened => return opened,
             }
             match self.create() {
@@ -320,7 +325,7 @@ impl<T: Shareable> LinkBuilder<T, ReadWrite> {
                 return Err(refusal(&self.link, error));
             }
         };
-        let mut link = Self::link(address.clone(), found, presence, room.start, bytes);
+        let mut link = self.link(address.clone(), found, presence, room.start, bytes);
         link.owner = sys::process_id();
         Ok(link)
     }
@@ -337,7 +342,7 @@ fn too_large() -> Error {
 }
 
 /// The header of a link, which is mapped.
-fn header_of(mapping: &Mapping) -> &Header {
+pub(super) fn header_of(mapping: &Mapping) -> &Header {
     assert!(mapping.len() >= HEADER, "a mapping of a link has room for its header");
     // SAFETY: it is long enough, mapped, page-aligned, and made of atomics.
     unsafe { mapping.base().cast::<Header>().as_ref() }

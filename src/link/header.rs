@@ -32,6 +32,7 @@ const ABI: u32 = 1;
 
 const MAKING: u32 = 0;
 const READY: u32 = 1;
+const OVER: u32 = 2;
 
 /// The first bytes of a link. Whoever can write to it can write anything: each field is loaded once.
 #[repr(C)]
@@ -41,7 +42,8 @@ pub(super) struct Header {
     /// | value | the value is | who stores it |
     /// |---|---|---|
     /// | 0 | being made: only its maker touches it | nobody: new memory is zero |
-    /// | 1 | ready, for ever | its maker |
+    /// | 1 | ready | its maker |
+    /// | 2 | over: an owner has run its `Drop`, if its type has one | the first owner to be dropped (Relaxed) |
     state: AtomicU32,
     maker: AtomicU32,
     _zero: u32,
@@ -80,6 +82,11 @@ impl Header {
         sys::wake_all(&self.state);
     }
 
+    /// Says that the value is over. Of all who say so, one is the first.
+    pub(super) fn end(&self) -> bool {
+        self.state.compare_exchange(READY, OVER, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     /// Waits until the value is ready, at most for a moment.
     pub(super) fn wait(&self) {
         sys::wait(&self.state, MAKING, super::MOMENT);
@@ -111,8 +118,10 @@ impl Header {
             return Err(LinkFault::Type { type_name, expected, found });
         }
         let bytes = self.bytes.load(Ordering::Relaxed);
-        if self.state.load(Ordering::Relaxed) != READY {
-            return Ok(Found::Making { process: self.maker.load(Ordering::Relaxed) });
+        match self.state.load(Ordering::Relaxed) {
+            READY => {}
+            OVER => return Err(LinkFault::Over),
+            _ => return Ok(Found::Making { process: self.maker.load(Ordering::Relaxed) }),
         }
         // With the release in `ready`.
         std::sync::atomic::fence(Ordering::Acquire);

@@ -70,6 +70,7 @@ use std::{
     time::Duration,
 };
 
+use self::builder::header_of;
 pub use self::{
     access::{ReadOnly, ReadWrite},
     builder::LinkBuilder,
@@ -104,6 +105,8 @@ pub struct Link<T, Access = ReadOnly> {
 /// What a link lies in.
 struct Object {
     mapping: Mapping,
+    /// There is a header in front of the value.
+    headed: bool,
     identity: Identity,
 }
 
@@ -176,7 +179,8 @@ impl<T: Shareable> Link<T, ReadWrite> {
 
     /// Makes this link the value's owner: its drop runs `T`'s `Drop` and removes the name.
     ///
-    /// If another link owns the value too, both do: let that be [`leak`](Self::leak)ed before.
+    /// If another link owns the value too, the first of them that is dropped does both: let the other be
+    /// [`leak`](Self::leak)ed before.
     ///
     /// ```
     /// use commonage::{Link, LinkFault, Error, link::ReadWrite};
@@ -210,7 +214,7 @@ impl<T: Shareable> Link<T, ReadOnly> {
     ///
     /// [`Error::Link`] with [`LinkFault::Absent`], [`LinkFault::Denied`], [`LinkFault::Name`], [`LinkFault::NotAFile`],
     /// [`LinkFault::TooShort`], [`LinkFault::NoHeader`], [`LinkFault::Abi`], [`LinkFault::Size`], [`LinkFault::Type`],
-    /// [`LinkFault::Abandoned`], [`LinkFault::NotReady`]; [`Error::Alignment`], [`Error::NoSpace`], [`Error::Os`].
+    /// [`LinkFault::Abandoned`], [`LinkFault::NotReady`], [`LinkFault::Over`]; [`Error::Alignment`], [`Error::NoSpace`], [`Error::Os`].
     pub fn open(name: &str) -> Result<Self, Error> {
         Self::named(name).open()
     }
@@ -321,18 +325,38 @@ impl<T: Shareable> Deref for Link<T, ReadOnly> {
 
 impl<T, Access> Drop for Link<T, Access> {
     fn drop(&mut self) {
-        drop(self.presence.take());
-        let Some(Object { mapping, identity }) = self.object.take() else { return };
+        let Some(object) = self.object.take() else { return };
         // A forked child has inherited the link, but not the ownership.
-        if self.owner == 0 || self.owner != sys::process_id() {
-            return;
-        }
-        if needs_drop::<T>() {
+        let owns = self.owner != 0 && self.owner == sys::process_id();
+        // The first owner of several runs the value's `Drop`.
+        let ends = owns && needs_drop::<T>() && (!object.headed || header_of(&object.mapping).end());
+        // Dropped from the last to the first, also when the value's `Drop` panics.
+        let _leaving = Leaving { object: Some(object), address: &self.address, owns };
+        let _presence = self.presence.take();
+        if ends {
             // SAFETY: mapped, aligned and ready, by the field, and writable, because only such a link is an owner. Nobody
-            // has a reference by deref, and who has one by `get` or `get_mut` has promised that no owner is dropped.
+            // has a reference by deref, and who has one by `get` or `get_mut` has promised that no owner is dropped. No
+            // other owner gets here: of a value without a header there is none, by the promise of `raw`.
             unsafe { ptr::drop_in_place(self.value.as_ptr()) };
         }
-        identity.remove(&self.address, mapping);
+    }
+}
+
+/// What is left of a link that is being dropped.
+struct Leaving<'a> {
+    object: Option<Object>,
+    address: &'a Address,
+    /// It takes the name away.
+    owns: bool,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if let Some(Object { mapping, identity, .. }) = self.object.take()
+            && self.owns
+        {
+            identity.remove(self.address, mapping);
+        }
     }
 }
 

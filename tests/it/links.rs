@@ -433,6 +433,48 @@ fn the_owner_runs_the_drop_of_the_value_exactly_once() {
     assert_eq!(dropped(), 3, "the new owner has dropped it, once");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn of_several_owners_one_runs_the_drop_of_the_value_and_a_panic_there_leaves_no_name() {
+    static DROPS: AtomicU32 = AtomicU32::new(0);
+    shareable! {
+        struct Dropped {
+            lock: Mutex<u32>,
+            others: u64,
+        }
+    }
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.others += 1;
+            *self.lock.lock().expect("nobody has it") += 1;
+            thread::sleep(Duration::from_millis(10));
+            DROPS.fetch_add(1, Relaxed);
+            panic!("in the drop of a value, as this test wants it");
+        }
+    }
+    let name = Name::new();
+    for _ in 0..10 {
+        let value = Dropped { lock: Mutex::new(0), others: 0 };
+        let made: Writable<Dropped> = Link::create_with(&name.0, value).unwrap();
+        let also = Link::own(Writable::<Dropped>::open_existing(&name.0).unwrap());
+        let late = Writable::<Dropped>::open_existing(&name.0).unwrap();
+        let panics = thread::scope(|scope| {
+            let owners = [made, also].map(|owner| scope.spawn(move || drop(owner)));
+            owners.into_iter().map(|owner| u32::from(owner.join().is_err())).sum::<u32>()
+        });
+        assert_eq!((panics, DROPS.swap(0, Relaxed)), (1, 1));
+        assert!(matches!(fault(Link::<Dropped>::open(&name.0)), LinkFault::Absent), "the name went nevertheless");
+        drop(Link::own(late));
+        assert_eq!(DROPS.swap(0, Relaxed), 0, "it is over");
+    }
+    // One that was killed between the `Drop` and the name.
+    let value = Dropped { lock: Mutex::new(0), others: 0 };
+    drop(Link::leak(Writable::<Dropped>::create_with(&name.0, value).unwrap()));
+    let file = fs::OpenOptions::new().write(true).open(format!("/dev/shm/{}", name.0)).unwrap();
+    std::os::unix::fs::FileExt::write_at(&file, &2_u32.to_ne_bytes(), 12).unwrap();
+    assert!(matches!(fault(Link::<Dropped>::open(&name.0)), LinkFault::Over));
+}
+
 #[test]
 fn of_many_who_open_or_create_at_the_same_time_one_creates_and_all_have_the_same() {
     for _ in 0..50 {
