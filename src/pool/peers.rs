@@ -62,8 +62,10 @@ thread_local! {
 fn last(id: SegmentId) -> Option<Arc<Attachment>> {
     LAST.try_with(|cell| {
         let (removals, known) = cell.take()?;
-        // Acquire: who sees it forgotten sees why. Who does not sees that this process has left it, under a stripe lock.
-        let attachment = known.upgrade().filter(|_| removals == REMOVALS.load(Ordering::Acquire))?;
+        // Acquire: who sees it forgotten sees why. Who does not sees that this process has left it, under a stripe lock; and
+        // then here, so that it does not come back to what is being forgotten.
+        let current = |at: &Arc<Attachment>| removals == REMOVALS.load(Ordering::Acquire) && !at.has_departed();
+        let attachment = known.upgrade().filter(current)?;
         if attachment.is_inherited() {
             mem::forget((known, attachment));
             return None;
@@ -167,5 +169,26 @@ fn unmap_if_idle(attachment: Arc<Attachment>) {
         drop(table);
         forgotten();
         attachment.last_one_removes_the_name();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Backing, pool::records::Owned, segment::GRANULE, sys};
+
+    #[test]
+    fn a_thread_does_not_come_back_to_a_segment_that_its_process_is_about_to_forget() {
+        let (id, secret) = (SegmentId(sys::random_u64().unwrap()), [7; 16]);
+        let layout = Layout::for_data(GRANULE);
+        let segment = Segment::create(Backing::Named, id, layout.control(), layout.data).unwrap();
+        segment.reserve(layout.always()).unwrap();
+        let at = Arc::new(Attachment::join(segment, layout, secret, Some(Owned::new(0, layout.blocks))).unwrap());
+        LAST.set(Some((REMOVALS.load(Ordering::Acquire), Arc::downgrade(&at))));
+        assert!(last(id).is_some());
+        assert!(at.depart_if_idle());
+        // Another thread has not come to say so yet: whoever came back would find that it must not claim, again and again.
+        assert!(last(id).is_none());
+        at.last_one_removes_the_name();
     }
 }
