@@ -94,9 +94,10 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
     ///
     /// # Safety
     ///
-    /// Where an existing value is opened: what lies there is a valid `T`, made ready before, and whoever else writes to it
-    /// keeps it one, by the rules of `T`. Any bytes are a valid number, atomic number, or [`SeqLock`](crate::sync::SeqLock),
-    /// or array or struct of these; not any are a `bool`, a `char`, or a [`Mutex`](crate::sync::Mutex) of one.
+    /// Where an existing value is opened: what lies there is a valid `T`, made ready before, and whoever else writes to
+    /// it keeps it one, by the rules of `T`. Any bytes are a valid number, atomic number, or
+    /// [`SeqLock`](crate::sync::SeqLock), or array or struct of these; not any are a `bool`, a `char`, or a
+    /// [`Mutex`](crate::sync::Mutex) of one.
     ///
     /// If `T` has a `Drop`, one link owns the value: nothing keeps another owner from running it again.
     #[must_use]
@@ -105,7 +106,8 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
         self
     }
 
-    /// As [`raw`](Self::raw), but the value begins so many bytes after the object's first; a multiple of `T`'s alignment.
+    /// As [`raw`](Self::raw), but the value begins so many bytes after the object's first; a multiple of `T`'s
+    /// alignment.
     ///
     /// # Safety
     ///
@@ -116,16 +118,16 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
         self
     }
 
-    /// Bytes from the value on, `T`'s own among them: with more than a `T` has, there is room behind it. When a link is opened, at least so
-    /// many must be there. See [`Link::bytes`].
+    /// Bytes from the value on, `T`'s own among them: with more than a `T` has, there is room behind it. When a link is
+    /// opened, at least so many must be there. See [`Link::bytes`].
     #[must_use]
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
         self
     }
 
-    /// The permission bits of a new link, exactly, whatever the process's umask; 0600 unless said otherwise. They have no
-    /// meaning on Windows.
+    /// The permission bits of a new link, exactly, whatever the process's umask; 0600 unless said otherwise. They have
+    /// no meaning on Windows.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;

@@ -92,8 +92,8 @@ impl Header {
         sys::wait(&self.state, MAKING, super::MOMENT);
     }
 
-    /// What is there, if it is for a `T`; `unready` if a header of zeroes is one that is being written. Only loads: the memory may be mapped read-only, where no others are certain not
-    /// to trap than relaxed ones.
+    /// What is there, if it is for a `T`; `unready` if a header of zeroes is one that is being written. Only loads: the
+    /// memory may be mapped read-only, where no others are certain not to trap than relaxed ones.
     pub(super) fn look<T: Shareable>(&self, unready: bool) -> Result<Found, LinkFault> {
         let magic = self.magic.load(Ordering::Relaxed);
         if magic == 0 && unready {

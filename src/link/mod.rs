@@ -1,7 +1,7 @@
 //! Values with a fixed name: [`Link`].
 //!
-//! A link is a value of a [`Shareable`] type in memory that has a name, or in a file. Whoever knows the name opens it: no
-//! channel is needed between the processes, and they need not be each other's children.
+//! A link is a value of a [`Shareable`] type in memory that has a name, or in a file. Whoever knows the name opens it:
+//! no channel is needed between the processes, and they need not be each other's children.
 //!
 //! ```
 //! use commonage::{Link, link::ReadWrite};
@@ -34,24 +34,25 @@
 //!
 //! # Who removes it
 //!
-//! The link that has created the value owns it, and one that [`own`](Link::own) was called with. When an owner is dropped, it runs `T`'s
-//! `Drop` and takes the name away; who has the value open keeps it, and nobody opens it any more. [`leak`](Link::leak)
-//! makes that nobody's task: then the name stays, until another process owns it, or [`remove`](Link::remove)s it. A killed owner drops nothing, so
-//! a name outlives it: open the link and own it, or remove it. On Windows the system takes a name away with the last
-//! process that has it open, owner or not. A forked child owns nothing.
+//! The link that has created the value owns it, and one that [`own`](Link::own) was called with. When an owner is
+//! dropped, it runs `T`'s `Drop` and takes the name away; who has the value open keeps it, and nobody opens it any
+//! more. [`leak`](Link::leak) makes that nobody's task: then the name stays, until another process owns it, or
+//! [`remove`](Link::remove)s it. A killed owner drops nothing, so a name outlives it: open the link and own it, or
+//! remove it. On Windows the system takes a name away with the last process that has it open, owner or not. A forked
+//! child owns nothing.
 //!
 //! # Names
 //!
-//! Up to 30 bytes of letters, digits, `-`, `_` and `.` are a name everywhere. Linux has room for 255 bytes, macOS for 30; a
-//! name that the platform can't hold is a [`LinkFault::Name`](crate::LinkFault::Name). Names are those of POSIX shared memory on Unix
+//! Up to 30 bytes of letters, digits, `-`, `_` and `.` are a name everywhere. Linux has room for 255 bytes, macOS for
+//! 30; a name that the platform can't hold is a [`LinkFault::Name`]. Names are those of POSIX shared memory on Unix
 //! (`/dev/shm/NAME` on Linux, a leading slash more or less) and of file mappings on Windows (`Local\` or `Global\` may
 //! stand in front), so that other programs find them: see [`LinkBuilder::raw`].
 //!
 //! # Who is trusted
 //!
 //! Whoever may write to a link, by its [`mode`](LinkBuilder::mode) (at first the user alone), is trusted to follow the
-//! rules of its type, and not to cut it short while it is in use. What an opener finds is checked: that it is a link, its version, type, size and
-//! length, and that the value has been made ready.
+//! rules of its type, and not to cut it short while it is in use. What an opener finds is checked: that it is a link,
+//! its version, type, size and length, and that the value has been made ready.
 
 // Memory gets its type here: what is checked before stands at each place.
 #![allow(unsafe_code)]
@@ -120,8 +121,8 @@ impl<T: Shareable> Link<T, ReadWrite> {
     ///
     /// # Errors
     ///
-    /// [`Error::Link`] with [`LinkFault::Exists`], [`LinkFault::NoDirectory`], [`LinkFault::Denied`], [`LinkFault::Name`]; [`Error::NoSpace`],
-    /// [`Error::TooLarge`], [`Error::Alignment`], [`Error::Os`].
+    /// [`Error::Link`] with [`LinkFault::Exists`], [`LinkFault::NoDirectory`], [`LinkFault::Denied`],
+    /// [`LinkFault::Name`]; [`Error::NoSpace`], [`Error::TooLarge`], [`Error::Alignment`], [`Error::Os`].
     pub fn create(name: &str) -> Result<Self, Error> {
         Self::named(name).create()
     }
@@ -131,8 +132,8 @@ impl<T: Shareable> Link<T, ReadWrite> {
     /// ```
     /// use commonage::{Link, link::ReadWrite, sync::Mutex};
     /// let total: Link<_, ReadWrite> = Link::create_with("total-of-the-docs", Mutex::new(7_u64))?;
-    /// assert_eq!(*total.lock()?, 7);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// assert_eq!(*total.lock().unwrap(), 7);
+    /// # Ok::<(), commonage::Error>(())
     /// ```
     ///
     /// # Errors
@@ -165,8 +166,8 @@ impl<T: Shareable> Link<T, ReadWrite> {
     ///
     /// # Safety
     ///
-    /// What is there is a valid `T`, and nobody else, in any process or through any other link, reads or writes it while the reference lives,
-    /// and no owner is dropped.
+    /// What is there is a valid `T`, and nobody else, in any process or through any other link, reads or writes it
+    /// while the reference lives, and no owner is dropped.
     pub unsafe fn get_mut(&mut self) -> &mut T {
         // SAFETY: mapped, aligned and ready, by the field; the rest is the caller's promise.
         unsafe { self.value.as_mut() }
@@ -199,8 +200,8 @@ impl<T: Shareable> Link<T, ReadWrite> {
         link
     }
 
-    /// Makes this link no owner: its drop leaves the value and the name as they are. On Windows they go with the last link,
-    /// nevertheless.
+    /// Makes this link no owner: its drop leaves the value and the name as they are. On Windows they go with the last
+    /// link, nevertheless.
     pub fn leak(mut link: Self) -> Self {
         link.owner = 0;
         link
@@ -214,7 +215,8 @@ impl<T: Shareable> Link<T, ReadOnly> {
     ///
     /// [`Error::Link`] with [`LinkFault::Absent`], [`LinkFault::Denied`], [`LinkFault::Name`], [`LinkFault::NotAFile`],
     /// [`LinkFault::TooShort`], [`LinkFault::NoHeader`], [`LinkFault::Abi`], [`LinkFault::Size`], [`LinkFault::Type`],
-    /// [`LinkFault::Abandoned`], [`LinkFault::NotReady`], [`LinkFault::Over`]; [`Error::Alignment`], [`Error::NoSpace`], [`Error::Os`].
+    /// [`LinkFault::Abandoned`], [`LinkFault::NotReady`], [`LinkFault::Over`]; [`Error::Alignment`],
+    /// [`Error::NoSpace`], [`Error::Os`].
     pub fn open(name: &str) -> Result<Self, Error> {
         Self::named(name).open()
     }
@@ -226,8 +228,8 @@ impl<T: Shareable, Access> Link<T, Access> {
         LinkBuilder::new(name, Address::name(name))
     }
 
-    /// A link in a file, with options. It is created and opened like one with a name; what it holds outlives a restart of
-    /// the machine as far as the system has written it.
+    /// A link in a file, with options. It is created and opened like one with a name; what it holds outlives a restart
+    /// of the machine as far as the system has written it.
     ///
     /// ```
     /// use commonage::{Link, link::ReadWrite, sync::SeqLock};
@@ -252,8 +254,9 @@ impl<T: Shareable, Access> Link<T, Access> {
     ///
     /// # Safety
     ///
-    /// What is there is a valid `T`, and whatever others, in any process or through any other link, change of it while the reference lives is
-    /// changed through atomics or locks; no owner is dropped meanwhile. A write through the reference to a read-only link traps.
+    /// What is there is a valid `T`, and whatever others, in any process or through any other link, change of it while
+    /// the reference lives is changed through atomics or locks; no owner is dropped meanwhile. A write through the
+    /// reference to a read-only link traps.
     pub unsafe fn get(&self) -> &T {
         // SAFETY: mapped, aligned and ready, by the field; the rest is the caller's promise.
         unsafe { self.value.as_ref() }
@@ -276,8 +279,8 @@ impl<T: Shareable, Access> Link<T, Access> {
 }
 
 impl Link<()> {
-    /// Takes a name away, whatever the type of the value. Who has it open keeps it; `T`'s `Drop` is not run. Not on Windows, where a name
-    /// goes with the last link. (A file is removed as any file is.)
+    /// Takes a name away, whatever the type of the value. Who has it open keeps it; `T`'s `Drop` is not run. Not on
+    /// Windows, where a name goes with the last link. (A file is removed as any file is.)
     ///
     /// ```
     /// use commonage::{Link, link::ReadWrite};
@@ -307,8 +310,8 @@ impl<T: Synchronized> Deref for Link<T, ReadWrite> {
 
     fn deref(&self) -> &T {
         const { assert!(!needs_drop::<T>(), "{}", NO_DROP) };
-        // SAFETY: mapped, aligned and ready, by the field; a `Synchronized` type may be used while others use it, and no
-        // `Drop` is run on it.
+        // SAFETY: mapped, aligned and ready, by the field; a `Synchronized` type may be used while others use it, and
+        // no `Drop` is run on it.
         unsafe { self.value.as_ref() }
     }
 }
@@ -334,9 +337,9 @@ impl<T, Access> Drop for Link<T, Access> {
         let _leaving = Leaving { object: Some(object), address: &self.address, owns };
         let _presence = self.presence.take();
         if ends {
-            // SAFETY: mapped, aligned and ready, by the field, and writable, because only such a link is an owner. Nobody
-            // has a reference by deref, and who has one by `get` or `get_mut` has promised that no owner is dropped. No
-            // other owner gets here: of a value without a header there is none, by the promise of `raw`.
+            // SAFETY: mapped, aligned and ready, by the field, and writable, because only such a link is an owner.
+            // Nobody has a reference by deref, and who has one by `get` or `get_mut` has promised that no owner is
+            // dropped. No other owner gets here: of a value without a header there is none, by the promise of `raw`.
             unsafe { ptr::drop_in_place(self.value.as_ptr()) };
         }
     }

@@ -3,9 +3,9 @@
 /// Defines structs that are [`Shareable`](crate::Shareable), if each of their fields is; and
 /// [`Synchronized`](crate::Synchronized), if each of them is that too.
 ///
-/// A struct is `repr(C)`, so that its layout is fixed; its [`fingerprint`](crate::Shareable::FINGERPRINT) is of its name
-/// and of the name, type and place of each field. So two programs that define it alike can share it, and two that don't
-/// are told so. What a read-only link shows of it has the same fields: see [`Fields`](crate::Fields).
+/// A struct is `repr(C)`, so that its layout is fixed; its [`fingerprint`](crate::Shareable::FINGERPRINT) is of its
+/// name and of the name, type and place of each field. So two programs that define it alike can share it, and two that
+/// don't are told so. What a read-only link shows of it has the same fields: see [`Fields`](crate::Fields).
 ///
 /// ```
 /// use commonage::{Link, link::ReadWrite, shareable, sync::SeqLock};
@@ -57,10 +57,11 @@
 /// # Ok::<(), commonage::sync::Unread>(())
 /// ```
 ///
-/// A value of such a struct is whatever others have written to its fields: it can have no invariant that they don't have.
+/// A value of such a struct is whatever others have written to its fields: it can have no invariant that they don't
+/// have.
 ///
-/// A struct may have a `Drop`, which the owner of a link runs. Such a link does not deref, because the others would still
-/// look at what is being dropped; it is reached by the unsafe [`get`](crate::Link::get):
+/// A struct may have a `Drop`, which the owner of a link runs. Such a link does not deref, because the others would
+/// still look at what is being dropped; it is reached by the unsafe [`get`](crate::Link::get):
 ///
 /// ```compile_fail,E0080
 /// use commonage::{Link, link::ReadWrite, shareable};
@@ -167,7 +168,8 @@ macro_rules! shareable {
     };
 
     (@implement $name:ident $fields:ident $(($field:tt) ($type:ty))+) => {
-        // SAFETY: `repr(C)` fixes the layout, and each field is shareable: its fingerprint is asked for. So zeroes are a value.
+        // SAFETY: `repr(C)` fixes the layout, and each field is shareable: its fingerprint is asked for. So zeroes are
+        // a value.
         unsafe impl $crate::Shareable for $name {
             const FINGERPRINT: u64 = $crate::fingerprint_of_struct(
                 ::core::stringify!($name),
@@ -182,8 +184,8 @@ macro_rules! shareable {
             const LOCKS: bool = false $(|| <$type as $crate::Shareable>::LOCKS)+;
         }
 
-        // SAFETY: what safe code does through it is done through a field, and each is synchronized. (A bound with a lifetime
-        // may be false without being an error: there is no implementation then.)
+        // SAFETY: what safe code does through it is done through a field, and each is synchronized. (A bound with a
+        // lifetime may be false without being an error: there is no implementation then.)
         unsafe impl $crate::Synchronized for $name
         where
             $(for<'trivial> $type: $crate::Synchronized),+

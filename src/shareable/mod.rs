@@ -1,5 +1,5 @@
-//! What can lie at a fixed place and be changed by several processes: [`Shareable`], and, what is safe to use there as it
-//! is, [`Synchronized`].
+//! What can lie at a fixed place and be changed by several processes: [`Shareable`], and, what is safe to use there as
+//! it is, [`Synchronized`].
 
 // The traits are unsafe to implement: links rely on what they promise.
 #![allow(unsafe_code)]
@@ -14,9 +14,9 @@ pub use self::observed::{Fields, Observed};
 
 /// A type whose values can live in a [`Link`](crate::Link): at any address, in several processes at the same time.
 ///
-/// Numbers, `bool`, `char`, atomics, `Wrapping`, `Saturating`, `MaybeUninit`, the types of [`sync`](crate::sync),
-/// and arrays of such types are shareable. Structs become so by the macro [`shareable!`](crate::shareable), which looks at each field. References,
-/// `Box`, `Vec`, `String` and whatever else leads out of the memory are not:
+/// Numbers, `bool`, `char`, atomics, `Wrapping`, `Saturating`, `MaybeUninit`, the types of [`sync`](crate::sync), and
+/// arrays of such types are shareable. Structs become so by the macro [`shareable!`](crate::shareable), which looks at
+/// each field. References, `Box`, `Vec`, `String` and whatever else leads out of the memory are not:
 ///
 /// ```compile_fail,E0277
 /// # use commonage::{Link, link::ReadWrite};
@@ -68,12 +68,13 @@ pub use self::observed::{Fields, Observed};
 ///
 /// The implementor promises:
 ///
-/// - The layout is fixed: it is the same whatever compiler, version and settings the processes were built with (`repr(C)`,
-///   `repr(transparent)` or primitive), and what differs on other machines changes the fingerprint.
+/// - The layout is fixed: it is the same whatever compiler, version and settings the processes were built with
+///   (`repr(C)`, `repr(transparent)` or primitive), and what differs on other machines changes the fingerprint.
 /// - Bytes that are all zero are a value: links are [created](crate::Link::create) so.
-/// - A value holds no address, descriptor, thread id or anything else that belongs to one process, and means the same at
-///   any address that is aligned as the type asks.
-/// - No other type, and no other version of it, that is used under the same name has this [`FINGERPRINT`](Self::FINGERPRINT).
+/// - A value holds no address, descriptor, thread id or anything else that belongs to one process, and means the same
+///   at any address that is aligned as the type asks.
+/// - No other type, and no other version of it, that is used under the same name has this
+///   [`FINGERPRINT`](Self::FINGERPRINT).
 /// - [`LOCKS`](Self::LOCKS) is true if there is a [`sync::Mutex`](crate::sync::Mutex) or a
 ///   [`sync::SeqLock`](crate::sync::SeqLock) anywhere in it.
 #[diagnostic::on_unimplemented(
@@ -84,12 +85,13 @@ pub use self::observed::{Fields, Observed};
 pub unsafe trait Shareable: Sized + 'static {
     /// What tells this type from others, the same in every process: see [`fingerprint_of`](crate::fingerprint_of).
     const FINGERPRINT: u64;
-    /// Whether a value has locks in it. A process that can write to such a link makes itself known to the others, so that
-    /// its death is noticed.
+    /// Whether a value has locks in it. A process that can write to such a link makes itself known to the others, so
+    /// that its death is noticed.
     const LOCKS: bool;
 }
 
-/// A [`Shareable`] type that is safe to use while other processes use it: a writable [`Link`](crate::Link) to one derefs.
+/// A [`Shareable`] type that is safe to use while other processes use it: a writable [`Link`](crate::Link) to one
+/// derefs.
 ///
 /// Atomics, the types of [`sync`](crate::sync), arrays of such types, and structs made by
 /// [`shareable!`](crate::shareable) of nothing else are. Plain data is not: put it into a

@@ -14,11 +14,11 @@ use super::Shareable;
 /// A value in memory that this process can only read, and others may change at any time. A read-only
 /// [`Link`](crate::Link) derefs to it.
 ///
-/// What can be seen of it safely depends on the type: `load` of an atomic, `read` of a [`SeqLock`](crate::sync::SeqLock),
-/// `is_set` of an [`Event`](crate::sync::Event); an element of an array, by index; and the [`fields`](Self::fields) of a
-/// struct that [`shareable!`](crate::shareable) has made. All of these do no more than relaxed loads, and fences: a store to
-/// memory that is mapped read-only traps, and so may any other atomic access. For the same reason atomics that are wider than
-/// a pointer have no `load` here.
+/// What can be seen of it safely depends on the type: `load` of an atomic, `read` of a
+/// [`SeqLock`](crate::sync::SeqLock), `is_set` of an [`Event`](crate::sync::Event); an element of an array, by index;
+/// and the [`fields`](Self::fields) of a struct that [`shareable!`](crate::shareable) has made. All of these do no more
+/// than relaxed loads, and fences: a store to memory that is mapped read-only traps, and so may any other atomic
+/// access. For the same reason atomics that are wider than a pointer have no `load` here.
 ///
 /// ```
 /// use commonage::Observed;
@@ -42,8 +42,8 @@ use super::Shareable;
 #[repr(transparent)]
 pub struct Observed<T>(UnsafeCell<T>);
 
-// SAFETY: what safe code does through a shared reference is atomic loads; what `get` gives is a `&T`, which may go to other
-// threads as `T` is `Sync`.
+// SAFETY: what safe code does through a shared reference is atomic loads; what `get` gives is a `&T`, which may go to
+// other threads as `T` is `Sync`.
 unsafe impl<T: Sync> Sync for Observed<T> {}
 
 impl<T> Observed<T> {
@@ -51,11 +51,12 @@ impl<T> Observed<T> {
     ///
     /// # Safety
     ///
-    /// `value` is aligned for a `T`; as long as the reference lives, the bytes there can be read, and whatever writes to
-    /// them would be sound beside a `&T` in another process: atomic stores to atomics, the writes of
+    /// `value` is aligned for a `T`; as long as the reference lives, the bytes there can be read, and whatever writes
+    /// to them would be sound beside a `&T` in another process: atomic stores to atomics, the writes of
     /// [`sync`](crate::sync), and any write to plain data, which safe code does not read by this reference.
     pub const unsafe fn from_ptr<'a>(value: *const T) -> &'a Self {
-        // SAFETY: an `Observed` has the layout of a `T`, and being an `UnsafeCell` it says nothing about what others write.
+        // SAFETY: an `Observed` has the layout of a `T`, and being an `UnsafeCell` it says nothing about what others
+        // write.
         unsafe { &*value.cast() }
     }
 
@@ -68,8 +69,8 @@ impl<T> Observed<T> {
     ///
     /// # Safety
     ///
-    /// As long as the reference lives, nobody changes the value, in no process, other than by what is safe through a `&T`
-    /// in all of them (atomic accesses, for one); its bytes are a value of `T`; and this process does nothing by
+    /// As long as the reference lives, nobody changes the value, in no process, other than by what is safe through a
+    /// `&T` in all of them (atomic accesses, for one); its bytes are a value of `T`; and this process does nothing by
     /// the reference that stores: memory that is mapped read-only traps.
     pub const unsafe fn get(&self) -> &T {
         // SAFETY: it can be read, since there is an `Observed` of it, and it stands still, says the caller.
@@ -103,7 +104,8 @@ impl<T: Fields> Observed<T> {
 
 /// A struct whose fields can be observed one by one: what [`shareable!`](crate::shareable) defines.
 pub trait Fields: Shareable {
-    /// A struct with a field for each of this one's: a reference to an [`Observed`] of it, as visible as the field itself.
+    /// A struct with a field for each of this one's: a reference to an [`Observed`] of it, as visible as the field
+    /// itself.
     type Fields<'a>;
 
     /// The fields of a value.
@@ -117,9 +119,11 @@ macro_rules! loads {
             /// Its value at the moment. What its writer wrote before a store with `Release` is seen after the load that
             /// finds it.
             pub fn load(&self) -> $number {
-                // SAFETY: atomic accesses are all that is done to it, by whoever can reach it, and a load stores nothing.
+                // SAFETY: atomic accesses are all that is done to it, by whoever can reach it, and a load stores
+                // nothing.
                 let atomic = unsafe { self.get() };
-                // Of memory that is mapped read-only only a relaxed load is promised not to trap, see `std::sync::atomic`.
+                // Of memory that is mapped read-only only a relaxed load is promised not to trap, see
+                // `std::sync::atomic`.
                 let value = atomic.load(Ordering::Relaxed);
                 // Its partner is the writer's store with `Release`, if it is one.
                 fence(Ordering::Acquire);
@@ -148,7 +152,8 @@ impl<T, const N: usize> Observed<[T; N]> {
     /// Its elements, each of them [`Observed`].
     pub const fn elements(&self) -> &[Observed<T>; N] {
         let elements: *const [Observed<T>; N] = self.as_ptr().cast();
-        // SAFETY: an `Observed` has the layout of what it is of, and of an element may be seen what may be seen of the array.
+        // SAFETY: an `Observed` has the layout of what it is of, and of an element may be seen what may be seen of the
+        // array.
         unsafe { &*elements }
     }
 

@@ -109,8 +109,8 @@ impl Event {
         self.state.is_set() || self.state.wait(Patience::of(timeout))
     }
 
-    /// Waits until it is set, and resets it: of all who take it, one gets each `set`; if it is set again before that, both
-    /// are one.
+    /// Waits until it is set, and resets it: of all who take it, one gets each `set`; if it is set again before that,
+    /// both are one.
     #[inline]
     pub fn take(&self) {
         while !self.state.wait_and_take(Patience::Endless) {}

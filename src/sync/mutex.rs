@@ -40,9 +40,9 @@ use crate::{
 /// }
 /// ```
 ///
-/// It is not reentrant: a thread that locks it twice waits for itself. Zeroed memory is an unlocked mutex around a zeroed
-/// value. A death is noticed where the mutex lies in a link that is open for writing, in this process and in the one that
-/// died; elsewhere it counts as held for ever: see the [module](super).
+/// It is not reentrant: a thread that locks it twice waits for itself. Zeroed memory is an unlocked mutex around a
+/// zeroed value. A death is noticed where the mutex lies in a link that is open for writing, in this process and in the
+/// one that died; elsewhere it counts as held for ever: see the [module](super).
 #[repr(C)]
 pub struct Mutex<T> {
     raw: RawLock,
@@ -51,8 +51,8 @@ pub struct Mutex<T> {
 
 /// The right to a [`Mutex`]'s value. Dropping it lets go of the lock.
 ///
-/// When it is dropped by a panic, the next who locks the mutex is told, as of a death. A forked child's copy has no effect:
-/// the lock stays its parent's.
+/// When it is dropped by a panic, the next who locks the mutex is told, as of a death. A forked child's copy has no
+/// effect: the lock stays its parent's.
 #[must_use = "the lock is let go of when this is dropped"]
 pub struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
@@ -64,10 +64,11 @@ pub struct MutexGuard<'a, T> {
     unsendable: PhantomData<*const ()>,
 }
 
-/// The lock was had, but whoever held it last did not let go of it: it died, or it panicked. The value may be half-changed.
+/// The lock was had, but whoever held it last did not let go of it: it died, or it panicked. The value may be
+/// half-changed.
 ///
-/// Whoever takes the guard [out](Self::into_guard) vouches for the value: the next who locks the mutex finds it in order.
-/// When this is dropped as it is, by `unwrap` too, the next is told again.
+/// Whoever takes the guard [out](Self::into_guard) vouches for the value: the next who locks the mutex finds it in
+/// order. When this is dropped as it is, by `unwrap` too, the next is told again.
 pub struct OwnerDied<G> {
     guard: G,
 }
@@ -93,7 +94,8 @@ unsafe impl<T: Zeroable> Zeroable for Mutex<T> {}
 impl<T> UnwindSafe for Mutex<T> {}
 impl<T> RefUnwindSafe for Mutex<T> {}
 
-// SAFETY: `repr(C)`, a word and a shareable value; the version stands for what the word means. It has locks, and says so.
+// SAFETY: `repr(C)`, a word and a shareable value; the version stands for what the word means. It has locks, and says
+// so.
 unsafe impl<T: Shareable> Shareable for Mutex<T> {
     const FINGERPRINT: u64 =
         fingerprint_with(b"fixed   ", "Mutex, version 1", size_of::<Self>(), align_of::<Self>(), T::FINGERPRINT);
@@ -266,8 +268,8 @@ impl<G> OwnerDied<G> {
 }
 
 impl<'a, T> OwnerDied<MutexGuard<'a, T>> {
-    /// The guard. Whoever takes it sees to it that the value is as it should be when the guard is dropped: nobody else is
-    /// told.
+    /// The guard. Whoever takes it sees to it that the value is as it should be when the guard is dropped: nobody else
+    /// is told.
     pub fn into_guard(mut self) -> MutexGuard<'a, T> {
         self.guard.told = false;
         self.guard

@@ -45,8 +45,8 @@ impl<T: NoUninit + CheckedBitPattern> Observed<SeqLock<T>> {
 
     #[inline(always)]
     fn lock(&self) -> &SeqLock<T> {
-        // SAFETY: what is observed is mapped and aligned, of words that only atomic accesses change; and nothing is done
-        // here but what loads do, which a read-only mapping allows.
+        // SAFETY: what is observed is mapped and aligned, of words that only atomic accesses change; and nothing is
+        // done here but what loads do, which a read-only mapping allows.
         unsafe { &*self.as_ptr() }
     }
 }
@@ -55,7 +55,8 @@ impl Observed<Event> {
     /// As [`Event::is_set`].
     #[inline]
     pub fn is_set(&self) -> bool {
-        // SAFETY: what is observed is mapped and aligned, of a word that only atomic accesses change; this one only loads.
+        // SAFETY: what is observed is mapped and aligned, of a word that only atomic accesses change; this one only
+        // loads.
         unsafe { &*self.as_ptr() }.is_set()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long one sleep takes, at most. Who is to wake others can die between what it changed and waking them, and who holds
-/// a lock can die at any time: nobody is told of that, so those who wait look again by themselves.
+/// How long one sleep takes, at most. Who is to wake others can die between what it changed and waking them, and who
+/// holds a lock can die at any time: nobody is told of that, so those who wait look again by themselves.
 pub(super) const SLICE: Duration = Duration::from_millis(25);
 
 /// How long somebody waits.

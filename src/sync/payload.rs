@@ -1,5 +1,5 @@
-//! Values that are copied while others may change them: word by word, by atomic accesses, so that what is read is at worst
-//! of several values, and never undefined.
+//! Values that are copied while others may change them: word by word, by atomic accesses, so that what is read is at
+//! worst of several values, and never undefined.
 //!
 //! Both sides divide a value alike: words of eight bytes, and of what is left one of four, one of two and one of one.
 
@@ -28,8 +28,8 @@ impl<T> Slot<T> {
         Slot { value: UnsafeCell::new(MaybeUninit::new(value)) }
     }
 
-    /// Copies the value, as it is: all of its bytes are then initialised. Only Relaxed loads; what is around them orders
-    /// them.
+    /// Copies the value, as it is: all of its bytes are then initialised. Only Relaxed loads; what is around them
+    /// orders them.
     #[inline(always)]
     pub(super) fn load<B>(&self) -> MaybeUninit<B> {
         const { assert!(size_of::<B>() == size_of::<T>()) };
@@ -88,7 +88,8 @@ trait Word: Sized {
     ///
     /// # Safety
     ///
-    /// It lies within both; at this offset it is aligned in the slot, where it is only accessed by atomics of this size.
+    /// It lies within both; at this offset it is aligned in the slot, where it is only accessed by atomics of this
+    /// size.
     unsafe fn load(slot: *mut u8, into: *mut u8, at: usize);
 
     /// Copies it into a slot.

@@ -1,19 +1,19 @@
 //! Who lives: how a waiting process learns that whoever holds a lock is dead.
 //!
-//! Each process has an id: a random number that is never zero, and that no other process has; a forked child gets another.
-//! It stands in each lock that the process holds. While a process has a writable link to a value with locks, it is
-//! announced in that link's memory by its id ([`Presence`]), in a way that ends with the process however that ends. Who
-//! waits for a lock asks whether its holder is still announced there.
+//! Each process has an id: a random number that is never zero, and that no other process has; a forked child gets
+//! another. It stands in each lock that the process holds. While a process has a writable link to a value with locks,
+//! it is announced in that link's memory by its id ([`Presence`]), in a way that ends with the process however that
+//! ends. Who waits for a lock asks whether its holder is still announced there.
 //!
-//! What is announced stands in a table of this process's own, by address: a lock finds the memory that it lies in by where
-//! it is. A lock that lies in no announced memory (a variable of this process, a mapping of another crate) has nobody to
-//! ask, and whoever waits for it waits on.
+//! What is announced stands in a table of this process's own, by address: a lock finds the memory that it lies in by
+//! where it is. A lock that lies in no announced memory (a variable of this process, a mapping of another crate) has
+//! nobody to ask, and whoever waits for it waits on.
 //!
 //! # Fork
 //!
-//! A child inherits mappings, and it may use the locks in them as its parent did: by an id of its own, under which it is
-//! announced in all that it has inherited when it first needs it. What can't be had then (no descriptor, no `/proc`) makes
-//! it panic at the first lock that lies there and is needed: it must not hold what others would take from it.
+//! A child inherits mappings, and it may use the locks in them as its parent did: by an id of its own, under which it
+//! is announced in all that it has inherited when it first needs it. What can't be had then (no descriptor, no `/proc`)
+//! makes it panic at the first lock that lies there and is needed: it must not hold what others would take from it.
 //!
 //! The table is guarded by a lock that a child takes over from a thread of its parent; so each entry is whole at every
 //! moment: whoever changes one writes its end last, and takes it away first.
@@ -96,7 +96,8 @@ pub(super) fn is_dead(at: usize, id: u64) -> bool {
 }
 
 impl Presence {
-    /// Makes this process known in what is mapped to these addresses of a place. Nothing else that is announced lies there.
+    /// Makes this process known in what is mapped to these addresses of a place. Nothing else that is announced lies
+    /// there.
     ///
     /// # Errors
     ///
@@ -104,8 +105,8 @@ impl Presence {
     pub(crate) fn announce(place: &Place, mapped: Range<usize>) -> Result<Presence, Error> {
         let announced =
             Announced::open(place).map_err(|error| Error::os("open of a link, to be known in it", error))?;
-        // Memory is taken, and given back, outside of the lock: a memory allocator can have handlers of its own, and be in
-        // the middle of a fork.
+        // Memory is taken, and given back, outside of the lock: a memory allocator can have handlers of its own, and be
+        // in the middle of a fork.
         let announced = Box::into_raw(Box::new(announced));
         let mut table = Table::locked();
         let entry = loop {

@@ -35,8 +35,8 @@ pub(super) struct RawLock<W = AtomicU64> {
     /// | | it is dead | another's `id, waiters` | as above |
     ///
     /// Who has slept takes it with `waiters` set: there may be more who sleep than the one that was woken. `died` and
-    /// `waiters` are never set together. Each Acquire finds the Release of whoever let go of the lock; what a dead holder
-    /// has stored is seen because the kernel, which was asked for its death, ended it before it said so.
+    /// `waiters` are never set together. Each Acquire finds the Release of whoever let go of the lock; what a dead
+    /// holder has stored is seen because the kernel, which was asked for its death, ended it before it said so.
     word: W,
 }
 
@@ -156,8 +156,8 @@ impl<W: WakeOne<Value = u64>> RawLock<W> {
             let holder = word >> ID;
             if holder == 0 || holder != own && watch.is_dead(holder) {
                 let found = if holder == 0 && word & DIED == 0 { Found::Clean } else { Found::Died };
-                // From the very word that was looked at: of those who find the same holder dead, one is the first. Acquire:
-                // with the release of whoever let go of it.
+                // From the very word that was looked at: of those who find the same holder dead, one is the first.
+                // Acquire: with the release of whoever let go of it.
                 let mine = own << ID | waiters | word & WAITERS;
                 match self.word.compare_exchange(word, mine, Ordering::Acquire, Ordering::Relaxed) {
                     Ok(_) => return Some(found),

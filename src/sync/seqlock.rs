@@ -26,12 +26,12 @@ const READ_FOR: Duration = Duration::from_secs(1);
 /// How often a read is tried before the clock is looked at.
 const TRIES: u32 = 32;
 
-/// A value that any number of processes read while others write it: readers write nothing, wait for nobody, and never see
-/// a half of one value and a half of another.
+/// A value that any number of processes read while others write it: readers write nothing, wait for nobody, and never
+/// see a half of one value and a half of another.
 ///
-/// There is room for two values: the one that is read, and the one that is being written. So readers are not in a writer's
-/// way, and a writer that dies half-way leaves the last value to be read; the next who writes overwrites its half. Only a
-/// reader that is overtaken by two writers begins again. Writers take turns.
+/// There is room for two values: the one that is read, and the one that is being written. So readers are not in a
+/// writer's way, and a writer that dies half-way leaves the last value to be read; the next who writes overwrites its
+/// half. Only a reader that is overtaken by two writers begins again. Writers take turns.
 ///
 /// ```
 /// use commonage::sync::SeqLock;
@@ -44,8 +44,8 @@ const TRIES: u32 = 32;
 /// # Ok::<(), commonage::sync::Unread>(())
 /// ```
 ///
-/// Zeroed memory is version 0, with a zeroed value. The value is copied; for large ones that costs its time, and the read
-/// has to be done before the next but one write is.
+/// Zeroed memory is version 0, with a zeroed value. The value is copied; for large ones that costs its time, and the
+/// read has to be done before the next but one write is.
 #[repr(C)]
 pub struct SeqLock<T> {
     /// Held by whoever writes.
@@ -57,9 +57,9 @@ pub struct SeqLock<T> {
     /// | n | holds value n | holds value n - 1, or parts of n + 1 | n + 1 | whoever writes (Release), after the other slot |
     ///
     /// A writer's fence (Release), after it took the lock and before it touches a slot, has as its partner the reader's
-    /// fence (Acquire) after it copied that slot: a reader that copied any word of value n + 2 finds that n is over. The
-    /// writer's store (Release) has as its partner the reader's fence (Acquire) before it copies: a reader that finds n finds
-    /// all of value n.
+    /// fence (Acquire) after it copied that slot: a reader that copied any word of value n + 2 finds that n is over.
+    /// The writer's store (Release) has as its partner the reader's fence (Acquire) before it copies: a reader that
+    /// finds n finds all of value n.
     sequence: AtomicU64,
     slots: [Slot<T>; 2],
 }
@@ -164,8 +164,8 @@ impl<T: NoUninit + CheckedBitPattern> SeqLock<T> {
         had
     }
 
-    /// Reads the last value, has it changed, and writes it, with no other writer in between. If `change` panics nothing is
-    /// written. It must not write to this lock itself: it would wait for itself.
+    /// Reads the last value, has it changed, and writes it, with no other writer in between. If `change` panics nothing
+    /// is written. It must not write to this lock itself: it would wait for itself.
     ///
     /// # Errors
     ///
