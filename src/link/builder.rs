@@ -328,7 +328,7 @@ impl<T: Shareable> LinkBuilder<T, ReadWrite> {
             }
         };
         let mut link = self.link(address.clone(), found, presence, room.start, bytes);
-        link.owner = sys::process_id();
+        link.owner = sys::lineage();
         Ok(link)
     }
 }

@@ -93,7 +93,7 @@ pub struct Link<T, Access = ReadOnly> {
     value: NonNull<T>,
     /// Mapped from the value on.
     bytes: usize,
-    /// The process whose link owns the value; zero if this link does not.
+    /// The process whose link owns the value, by its `lineage`; zero if this link does not.
     owner: u32,
     address: Address,
     /// Told to others while this process can hold locks in the value. Goes before the mapping.
@@ -196,7 +196,7 @@ impl<T: Shareable> Link<T, ReadWrite> {
     /// ```
     #[must_use = "an owner that is dropped takes the value with it"]
     pub fn own(mut link: Self) -> Self {
-        link.owner = sys::process_id();
+        link.owner = sys::lineage();
         link
     }
 
@@ -274,7 +274,7 @@ impl<T: Shareable, Access> Link<T, Access> {
 
     /// Whether this link owns the value: its drop removes the name.
     pub fn is_owner(&self) -> bool {
-        self.owner != 0 && self.owner == sys::process_id()
+        self.owner != 0 && self.owner == sys::lineage()
     }
 }
 
@@ -330,7 +330,7 @@ impl<T, Access> Drop for Link<T, Access> {
     fn drop(&mut self) {
         let Some(object) = self.object.take() else { return };
         // A forked child has inherited the link, but not the ownership.
-        let owns = self.owner != 0 && self.owner == sys::process_id();
+        let owns = self.owner != 0 && self.owner == sys::lineage();
         // The first owner of several runs the value's `Drop`.
         let ends = owns && needs_drop::<T>() && (!object.headed || header_of(&object.mapping).end());
         // Dropped from the last to the first, also when the value's `Drop` panics.
@@ -365,7 +365,7 @@ impl Drop for Leaving<'_> {
 
 impl<T, Access> fmt::Debug for Link<T, Access> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let owns = self.owner != 0 && self.owner == sys::process_id();
+        let owns = self.owner != 0 && self.owner == sys::lineage();
         f.debug_struct("Link")
             .field("at", &format_args!("{}", self.address))
             .field("type", &format_args!("{}", std::any::type_name::<T>()))

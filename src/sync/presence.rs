@@ -51,7 +51,7 @@ struct Entry {
 /// All entries, the newest first. The list only ever grows, at its head.
 static ENTRIES: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
 static LOCK: HeirLock = HeirLock::new();
-/// The id that was made last, and the process that it was made for. They are written under the lock, the id first.
+/// The id that was made last, and the process that it was made for, by its `lineage`. They are written under the lock, the id first.
 static ID: AtomicU64 = AtomicU64::new(0);
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
@@ -84,7 +84,7 @@ pub(super) fn id_for(at: usize) -> u64 {
 #[cold]
 pub(super) fn existing_id() -> u64 {
     // Acquire: with the release of the thread that made the id.
-    if PROCESS.load(Ordering::Acquire) == sys::process_id() { ID.load(Ordering::Relaxed) } else { 0 }
+    if PROCESS.load(Ordering::Acquire) == sys::lineage() { ID.load(Ordering::Relaxed) } else { 0 }
 }
 
 /// Is it known that the process with this id is dead, or has the memory no more that a lock at this address lies in?
@@ -170,13 +170,13 @@ struct Table(());
 
 impl Table {
     fn locked() -> Self {
-        LOCK.take(sys::process_id());
+        LOCK.take(sys::lineage());
         Table(())
     }
 
     /// The id of this process. If it has none yet it gets one, and is announced wherever its parent was.
     fn own_id(&self) -> u64 {
-        let process = sys::process_id();
+        let process = sys::lineage();
         if PROCESS.load(Ordering::Relaxed) == process {
             return ID.load(Ordering::Relaxed);
         }

@@ -48,6 +48,8 @@ pub(crate) const PUNCHES: bool = true;
 struct Own {
     /// The id that the system has given this process.
     pid: AtomicU32,
+    /// See `lineage`.
+    lineage: AtomicU32,
     /// The id by which others know that it lives: see `own_id`.
     id: AtomicU64,
 }
@@ -90,6 +92,26 @@ fn process_id_slowly() -> u32 {
         own.pid.store(pid, Ordering::Relaxed);
     }
     pid
+}
+
+/// A number that none of the processes has had that this one was forked from. The id that the system has given to one of
+/// them can be this one's too: when that has ended, or in a PID namespace of its own.
+#[inline]
+pub(crate) fn lineage() -> u32 {
+    match own().map(|own| own.lineage.load(Ordering::Relaxed)) {
+        None | Some(0) => lineage_slowly(),
+        Some(number) => number,
+    }
+}
+
+#[cold]
+fn lineage_slowly() -> u32 {
+    /// The last number that one of those processes, or this one, was given.
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let pid = process_id(); // makes the words
+    let Some(own) = own() else { return pid }; // the best there is, where nothing is wiped on fork
+    let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    own.lineage.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed).map_or_else(|given| given, |_| next)
 }
 
 /// The id by which others know that this process lives (see [`new_id`]), as it was set last; zero if it has not been since

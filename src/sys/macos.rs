@@ -43,6 +43,11 @@ pub(crate) fn process_id() -> u32 {
     process::id()
 }
 
+/// A number that tells this process from those that it was forked from: here the id that the system has given it.
+pub(crate) fn lineage() -> u32 {
+    process_id()
+}
+
 /// Nanoseconds since a moment that is the same for every process; on macOS time asleep is included.
 pub(crate) fn boot_time() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);

@@ -69,6 +69,11 @@ pub(crate) fn process_id() -> u32 {
     process::id()
 }
 
+/// A number that tells this process from those that it was forked from: here the id that the system has given it.
+pub(crate) fn lineage() -> u32 {
+    process_id()
+}
+
 /// Nanoseconds since the machine was started, time asleep included, to 16 ms.
 pub(crate) fn boot_time() -> u64 {
     // SAFETY: asks for a number.
