@@ -201,6 +201,12 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
             return Err(fault(&self.link, LinkFault::TooShort { expected: room.end, found: place.size() }));
         }
         let len = usize::try_from(len).map_err(|_| too_large())?;
+        if self.raw.is_none() && !place.is_backed() {
+            // It may be another program's, and large: mapped as a whole it would take memory for each hole.
+            let beginning = place.map(HEADER, writable).map_err(|error| refusal(&self.link, error))?;
+            let unready = address.appears_unready();
+            header_of(&beginning).look::<T>(unready).map_err(|why| fault(&self.link, why))?;
+        }
         let mapping = place.map(len, writable).map_err(|error| refusal(&self.link, error))?;
         let bytes = match self.raw {
             Some(_) => room.end - room.start as u64,

@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::BufReader,
-    os::unix::process::ExitStatusExt,
+    os::unix::{fs::MetadataExt, process::ExitStatusExt},
     process::{self, Command},
     sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     thread,
@@ -222,6 +222,17 @@ fn a_full_file_system_is_no_space_and_leaves_nothing() {
         fs::remove_file("/dev/shm/sparse").unwrap();
     };
     scene_in(1 << 20, TEST, NAMED, main, nobody_else);
+}
+
+#[test]
+fn a_large_file_with_holes_that_is_no_link_is_not_filled() {
+    let name = Name::new();
+    let file = fs::File::create(format!("/dev/shm/{}", name.0)).unwrap();
+    file.set_len(16 << 20).unwrap();
+    assert!(matches!(fault(Link::<AtomicU64>::open(&name.0)), LinkFault::NoHeader { found: 0 }));
+    assert!(matches!(fault(Writable::<AtomicU64>::open_existing(&name.0)), LinkFault::NoHeader { found: 0 }));
+    let taken = file.metadata().unwrap().blocks() * 512;
+    assert!(taken <= 1 << 16, "{taken} bytes");
 }
 
 #[test]

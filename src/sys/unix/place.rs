@@ -66,6 +66,11 @@ impl Place {
         (self.size - self.backed).min(len as u64)
     }
 
+    /// Has all of it memory, or blocks of a disk, behind it? Else mapping it makes that so.
+    pub(crate) fn is_backed(&self) -> bool {
+        self.backed >= self.size
+    }
+
     /// What is to be kept of a place that is mapped: here, numbers.
     pub(crate) fn into_identity(self) -> Identity {
         self.identity

@@ -181,6 +181,11 @@ impl Place {
         }
     }
 
+    /// The system sees to it that there is something behind each byte.
+    pub(crate) fn is_backed(&self) -> bool {
+        true
+    }
+
     /// Bytes that it had when it was opened; of a file mapping, up to the end of its last page.
     pub(crate) fn size(&self) -> u64 {
         self.size
