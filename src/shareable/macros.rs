@@ -196,8 +196,10 @@ macro_rules! shareable {
             type Fields<'a> = $fields<'a>;
 
             fn fields(observed: &$crate::Observed<Self>) -> $fields<'_> {
-                // A struct whose fields are not aligned does not compile here.
+                // Neither a struct whose fields are not aligned compiles here, nor one to which an attribute has added a
+                // field: of that one nothing is known.
                 let _ = |value: &Self| {
+                    let Self { $($field: _),+ } = value;
                     $(let _ = &value.$field;)+
                 };
                 let value = $crate::Observed::as_ptr(observed);
