@@ -73,6 +73,9 @@ pub use self::observed::{Fields, Observed};
 /// - Bytes that are all zero are a value: links are [created](crate::Link::create) so.
 /// - A value holds no address, descriptor, thread id or anything else that belongs to one process, and means the same
 ///   at any address that is aligned as the type asks.
+/// - What a writer leaves that is killed half-way is a value: whoever gets the lock of a dead holder reaches it in safe
+///   code. So a part of a value that has invalid bit patterns is no wider than a pointer, and is valid beside any value
+///   of each other part. An enum has no fields.
 /// - No other type, and no other version of it, that is used under the same name has this
 ///   [`FINGERPRINT`](Self::FINGERPRINT).
 /// - [`LOCKS`](Self::LOCKS) is true if there is a [`sync::Mutex`](crate::sync::Mutex) or a
