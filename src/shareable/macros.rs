@@ -196,8 +196,8 @@ macro_rules! shareable {
             type Fields<'a> = $fields<'a>;
 
             fn fields(observed: &$crate::Observed<Self>) -> $fields<'_> {
-                // Neither a struct whose fields are not aligned compiles here, nor one to which an attribute has added a
-                // field: of that one nothing is known.
+                // Neither a struct whose fields are not aligned compiles here, nor one to which an attribute has added
+                // a field: of that one nothing is known.
                 let _ = |value: &Self| {
                     let Self { $($field: _),+ } = value;
                     $(let _ = &value.$field;)+

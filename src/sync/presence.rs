@@ -51,7 +51,8 @@ struct Entry {
 /// All entries, the newest first. The list only ever grows, at its head.
 static ENTRIES: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
 static LOCK: HeirLock = HeirLock::new();
-/// The id that was made last, and the process that it was made for, by its `lineage`. They are written under the lock, the id first.
+/// The id that was made last, and the process that it was made for, by its `lineage`. They are written under the lock,
+/// the id first.
 static ID: AtomicU64 = AtomicU64::new(0);
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
