@@ -11,6 +11,9 @@
 //! | arrays, with the feature `ndarray` | `SharedArray`, `SharedArrayMut` |
 //! | a single plain value | [`Value`] |
 //! | a message that can be forwarded, kept, taken back | [`Ticket`] |
+//! | a value with a name, or in a file, for processes that have no channel between them | [`Link`] |
+//! | locks, values and events in it that survive the death of who holds them | [`sync`] |
+//! | a struct of your own in it | [`shareable!`](macro@shareable), [`Shareable`] |
 //! | a type of your own | [`ShmemBacked`], [`ShmemView`], [`ShmemViewMut`] and [`backed`] |
 //! | to know what went wrong | [`Error`], [`Refused`] |
 //! | to choose where memory comes from, to have it ready, to give it back | [`Config`], [`Backing`], [`prefault`], [`trim`] |
@@ -24,6 +27,7 @@
 //! | what comes off the wire | nothing | its form, its MAC, type, kind, metadata, range; and the content, where the type has invalid bit patterns |
 //! | where a token leads | nothing | that it is a segment, sealed against truncation, with the id that the token names, before it is mapped |
 //! | a [`ShmemBacked`] implementation | what its `unsafe impl` promises | |
+//! | a process that may write to a [`Link`] | to follow the rules of its type, and not to cut it short | when it is opened: that it is a link, its version, type, size and length, and that its value is ready |
 //! | another user, another machine | not even that: it is refused by the system | |
 //!
 //! # Processes that end
@@ -37,6 +41,8 @@
 //! Who lives is known by locks that the kernel lets go of, however a process ends: no process id is compared, and no time is
 //! measured. [`sweep`] looks at once; the crate looks by itself once a second, at calls that send, receive or allocate, and
 //! before it refuses a change of kind.
+//! A [`Link`] is not memory of anybody's: it keeps its name when its owner is killed, and a lock in it tells the next of a
+//! holder that died. A forked child uses the links that it inherits as a process of its own, and owns none of them.
 //! Messages that nobody claims are taken back by [`reclaim`], and when memory runs out after [`Config::lost_after`].
 //!
 //! `unsafe fork()`: what a child reads through an inherited handle is defined only while the parent keeps the handle, and it

@@ -15,13 +15,15 @@ use crate::{
     forked::{ENDS, Forked},
     named::{Name, fault},
     scene::{NAMED, listing, nobody_else, scene, scene_alone, scene_in, until},
-    support::{child, role, said},
+    support::{Directory, child, role, said},
 };
 
 type Writable<T> = Link<T, ReadWrite>;
 
 /// The name of the link that a child is to use.
 pub(crate) const LINK: &str = "COMMONAGE_TEST_LINK";
+/// The path of one.
+const PATH: &str = "COMMONAGE_TEST_PATH";
 
 /// The name that the parent has given.
 pub(crate) fn given() -> String {
@@ -262,10 +264,25 @@ fn a_link_of_another_user_is_denied() {
 
 #[test]
 fn readers_come_and_go_while_a_writer_writes() {
-    const TEST: &str = "links_of_peers::readers_come_and_go_while_a_writer_writes";
+    readers_come_and_go("links_of_peers::readers_come_and_go_while_a_writer_writes", None);
+}
+
+#[test]
+fn readers_of_a_file_come_and_go_while_a_writer_writes() {
+    let directory = Directory::new();
+    let test = "links_of_peers::readers_of_a_file_come_and_go_while_a_writer_writes";
+    readers_come_and_go(test, Some(format!("{}/link", directory.0)));
+}
+
+/// By name, or in a file.
+fn readers_come_and_go(test: &str, path: Option<String>) {
+    type Value = SeqLock<[u64; 8]>;
     match role().as_deref() {
         Some("reads") => {
-            let link: Link<SeqLock<[u64; 8]>> = Link::open(&given()).unwrap();
+            let link: Link<Value> = match env::var(PATH) {
+                Ok(path) => Link::at_path(path).open().unwrap(),
+                Err(_) => Link::open(&given()).unwrap(),
+            };
             let mut last = 0;
             for _ in 0..2000 {
                 let value = link.read().unwrap();
@@ -278,12 +295,18 @@ fn readers_come_and_go_while_a_writer_writes() {
         Some(other) => panic!("there is no role `{other}`"),
         None => {
             let name = Name::new();
-            let made: Writable<SeqLock<[u64; 8]>> = Link::create(&name.0).unwrap();
+            let made: Writable<Value> = match &path {
+                Some(path) => Link::at_path(path).create().unwrap(),
+                None => Link::create(&name.0).unwrap(),
+            };
+            let reader = || match &path {
+                Some(path) => child(test, "reads").env(PATH, path).spawn(),
+                None => child(test, "reads").env(LINK, &name.0).spawn(),
+            };
             thread::scope(|scope| {
                 let readers = scope.spawn(|| {
                     for _ in 0..6 {
-                        let pair = [(); 2].map(|()| child(TEST, "reads").env(LINK, &name.0).spawn());
-                        pair.into_iter().for_each(|reader| drop(reader.success()));
+                        [(); 2].map(|()| reader()).into_iter().for_each(|reader| drop(reader.success()));
                     }
                 });
                 let mut turn = 0_u64;
