@@ -1,6 +1,7 @@
 //! Linux.
 
 mod announced;
+mod byte_lock;
 mod memory;
 mod object;
 mod place;

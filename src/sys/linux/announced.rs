@@ -11,6 +11,7 @@ use std::{
 
 use rustix::io::{Errno, retry_on_intr};
 
+use super::byte_lock::byte_lock;
 use crate::sys::{Place, Uninherited, boot_time, process_id, random_u64, unix::above_standard};
 
 /// Ids are offsets of bytes, and two bits of a word are left for others.
@@ -42,29 +43,13 @@ impl Announced {
     /// Makes this process known by its id, until this value is dropped or the process ends. A forked child is not.
     pub(crate) fn announce(&self, id: u64) -> io::Result<()> {
         // A lock for reading: several links of one process can have it.
-        Ok(self.byte_lock(libc::F_OFD_SETLK, libc::F_RDLCK, id).map(drop)?)
+        Ok(byte_lock(self.0.get()?, libc::F_OFD_SETLK, libc::F_RDLCK, id).map(drop)?)
     }
 
     /// Does another description of the file make a process with this id known? If none does, the process is dead, or has
     /// the file no more.
     pub(crate) fn has(&self, id: u64) -> io::Result<bool> {
-        Ok(self.byte_lock(libc::F_OFD_GETLK, libc::F_WRLCK, id)? != libc::F_UNLCK)
-    }
-
-    fn byte_lock(&self, command: i32, kind: i32, byte: u64) -> rustix::io::Result<i32> {
-        // SAFETY: `flock` is a struct of integers, for which zero is a value.
-        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-        // The constants have other types than the fields on some platforms; their values are 0, 1 and 2.
-        lock.l_type = kind as _;
-        lock.l_whence = libc::SEEK_SET as _;
-        lock.l_start = byte.try_into().map_err(|_| Errno::OVERFLOW)?;
-        lock.l_len = 1;
-        let fd = self.0.get()?.as_raw_fd();
-        retry_on_intr(|| {
-            // SAFETY: the descriptor is open, and these commands read and write one `flock`.
-            let answer = unsafe { libc::fcntl(fd, command, &raw mut lock) };
-            if answer == -1 { Err(last_error()) } else { Ok(i32::from(lock.l_type)) }
-        })
+        Ok(byte_lock(self.0.get()?, libc::F_OFD_GETLK, libc::F_WRLCK, id)? != libc::F_UNLCK)
     }
 }
 

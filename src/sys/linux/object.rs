@@ -19,6 +19,7 @@ use rustix::{
     shm,
 };
 
+use super::byte_lock::byte_lock;
 use crate::sys::{
     Refusal, Uninherited, largest_file,
     unix::{above_standard, kind_of},
@@ -226,22 +227,7 @@ impl Object {
     }
 
     fn byte_lock(&self, command: i32, kind: i32, byte: u32) -> rustix::io::Result<i32> {
-        // SAFETY: `flock` is a struct of integers, for which zero is a value.
-        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-        // The constants have other types than the fields on some platforms; their values are 0, 1 and 2.
-        lock.l_type = kind as _;
-        lock.l_whence = libc::SEEK_SET as _;
-        lock.l_start = byte.into();
-        lock.l_len = 1;
-        let fd = self.0.get()?.as_raw_fd();
-        retry_on_intr(|| {
-            // SAFETY: the descriptor is open, and these commands read and write one `flock`.
-            let answer = unsafe { libc::fcntl(fd, command, &raw mut lock) };
-            if answer == -1 {
-                return Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO));
-            }
-            Ok(i32::from(lock.l_type))
-        })
+        byte_lock(self.0.get()?, command, kind, byte.into())
     }
 }
 
