@@ -87,7 +87,7 @@ pub enum LinkFault {
         waited: Duration,
     },
     /// Its owner has run the value's `Drop`, and was about to remove the name. If it stays, its owner has died meanwhile:
-    /// it can be removed and created again.
+    /// it can be removed and created again. On Windows it stays until nobody has it open any more.
     #[error("its owner has been dropped, and the value with it")]
     Over,
     /// The type does not lie at this offset.

@@ -158,8 +158,10 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
             let (type_name, alignment) = (type_name::<T>(), align as u64);
             return Err(fault(&self.link, LinkFault::Misaligned { type_name, offset: start, alignment }));
         }
-        let end = start.checked_add(self.bytes.max(size_of::<T>() as u64)).filter(|&end| end <= isize::MAX as u64);
-        let end = end.ok_or_else(too_large)?;
+        let end = start.saturating_add(self.bytes.max(size_of::<T>() as u64));
+        if end > isize::MAX as u64 {
+            return Err(too_large(end));
+        }
         // No object is empty: none could be mapped.
         Ok(Room { start: start as usize, end: end.max(1) })
     }
@@ -200,7 +202,7 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
         if place.size() < least {
             return Err(fault(&self.link, LinkFault::TooShort { expected: room.end, found: place.size() }));
         }
-        let len = usize::try_from(len).map_err(|_| too_large())?;
+        let len = usize::try_from(len).map_err(|_| too_large(len))?;
         if self.raw.is_none() && !place.is_backed() {
             // It may be another program's, and large: mapped as a whole it would take memory for each hole.
             let beginning = place.map(HEADER, writable).map_err(|error| refusal(&self.link, error))?;
@@ -245,7 +247,7 @@ impl<T: Shareable> LinkBuilder<T, ReadOnly> {
     ///
     /// # Errors
     ///
-    /// Those of [`Link::open`]; [`LinkFault::Misaligned`].
+    /// Those of [`Link::open`]; [`LinkFault::Misaligned`], [`Error::TooLarge`].
     pub fn open(&self) -> Result<Link<T, ReadOnly>, Error> {
         self.open_as(false)
     }
@@ -280,7 +282,8 @@ impl<T: Shareable> LinkBuilder<T, ReadWrite> {
     ///
     /// # Errors
     ///
-    /// Those of [`Link::open_or_create`]; [`LinkFault::Misaligned`].
+    /// Those of [`Link::open_or_create`]; [`LinkFault::Misaligned`]. A symbolic link at the path that leads nowhere exists and is
+    /// [`LinkFault::Absent`].
     pub fn open_or_create(&self) -> Result<Link<T, ReadWrite>, Error> {
         for _ in 1..TURNS {
             match self.open_existing() {
@@ -301,7 +304,7 @@ impl<T: Shareable> LinkBuilder<T, ReadWrite> {
     ///
     /// # Errors
     ///
-    /// Those of [`Link::open_existing`]; [`LinkFault::Misaligned`].
+    /// Those of [`Link::open_existing`]; [`LinkFault::Misaligned`], [`Error::TooLarge`].
     pub fn open_existing(&self) -> Result<Link<T, ReadWrite>, Error> {
         self.open_as(true)
     }
@@ -345,8 +348,8 @@ fn presence<T: Shareable>(place: &Place, mapping: &Mapping) -> Result<Option<Pre
     T::LOCKS.then(|| Presence::announce(place, start..start + mapping.len())).transpose()
 }
 
-fn too_large() -> Error {
-    Error::TooLarge { requested: usize::MAX, limit: isize::MAX as usize }
+fn too_large(requested: u64) -> Error {
+    Error::TooLarge { requested: usize::try_from(requested).unwrap_or(usize::MAX), limit: isize::MAX as usize }
 }
 
 /// The header of a link, which is mapped.

@@ -440,6 +440,25 @@ fn the_owner_runs_the_drop_of_the_value_exactly_once() {
     assert_eq!(dropped(), 3, "the new owner has dropped it, once");
 }
 
+#[test]
+fn a_size_beyond_all_memory_is_said_as_it_was_asked_for() {
+    let name = Name::new();
+    let error = Writable::<u32>::named(&name.0).bytes(u64::MAX - 200).create().unwrap_err();
+    assert!(matches!(error, Error::TooLarge { requested, .. } if requested as u64 == u64::MAX - 72), "{error:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_to_lie_in_a_file_as_if_that_were_a_directory_does_not_exist() {
+    let directory = Directory::new();
+    let file = std::path::Path::new(&directory.0).join("file");
+    fs::write(&file, "").unwrap();
+    let link = || Link::<u32, ReadWrite>::at_path(file.join("link"));
+    assert!(matches!(fault(link().open_existing()), LinkFault::Absent));
+    assert!(matches!(fault(link().create()), LinkFault::NoDirectory));
+    assert!(matches!(fault(link().open_or_create()), LinkFault::NoDirectory));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn of_several_owners_one_runs_the_drop_of_the_value_and_a_panic_there_leaves_no_name() {

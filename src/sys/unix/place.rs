@@ -214,7 +214,7 @@ pub(crate) fn set_mode(fd: impl AsFd, mode: u32) -> Result<(), PlaceError> {
 /// Why something that may be there can't be had.
 pub(crate) fn refused(operation: &'static str, error: Errno) -> PlaceError {
     match error {
-        Errno::NOENT => PlaceError::Absent,
+        Errno::NOENT | Errno::NOTDIR => PlaceError::Absent,
         Errno::EXIST => PlaceError::Exists,
         Errno::ACCESS | Errno::PERM | Errno::ROFS => PlaceError::Denied(error.into()),
         Errno::ISDIR => PlaceError::NotAFile("a directory"),
