@@ -282,8 +282,8 @@ impl<T: Shareable> LinkBuilder<T, ReadWrite> {
     ///
     /// # Errors
     ///
-    /// Those of [`Link::open_or_create`]; [`LinkFault::Misaligned`]. A symbolic link at the path that leads nowhere exists and is
-    /// [`LinkFault::Absent`].
+    /// Those of [`Link::open_or_create`]; [`LinkFault::Misaligned`]. A symbolic link at the path that leads nowhere
+    /// exists and is [`LinkFault::Absent`].
     pub fn open_or_create(&self) -> Result<Link<T, ReadWrite>, Error> {
         for _ in 1..TURNS {
             match self.open_existing() {

@@ -53,8 +53,9 @@
 //! Whoever may write to a link, by its [`mode`](LinkBuilder::mode) (at first the user alone), is trusted to follow the
 //! rules of its type, and not to cut it short while it is in use. What an opener finds is checked: that it is a link,
 //! its version, type, size and length, and that the value has been made ready. Who has made it is not: another user who
-//! came first with a name that anybody can take (`/dev/shm` and `/tmp` let them), and lets others write, has made the link
-//! that is opened there. Between users who don't trust each other, links lie at paths in a directory that one of them owns.
+//! came first with a name that anybody can take (`/dev/shm` and `/tmp` let them), and lets others write, has made the
+//! link that is opened there. Between users who don't trust each other, links lie at paths in a directory that one of
+//! them owns.
 
 // Memory gets its type here: what is checked before stands at each place.
 #![allow(unsafe_code)]
