@@ -76,6 +76,8 @@ pub(crate) struct Attachment {
     pub(crate) slot: u32,
     /// The process that this is: in a forked child, the parent.
     pid: u32,
+    /// What tells that process from a child that has the same id.
+    lineage: u32,
     stripes: Box<[StripeLock; STRIPES]>,
     /// Where the last ticket was found: the next search begins there.
     pub(crate) ticket_hint: AtomicU32,
@@ -112,6 +114,7 @@ impl Attachment {
             secret,
             slot: taken?,
             pid: sys::process_id(),
+            lineage: sys::lineage(),
             stripes: Box::new(array::from_fn(|_| StripeLock::default())),
             ticket_hint: AtomicU32::new(0),
             departed: AtomicBool::new(false),
@@ -127,7 +130,7 @@ impl Attachment {
     /// A forked child has it from its parent: then nothing of it may be touched but the bytes of values, and no lock.
     #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
-        self.pid != sys::process_id()
+        self.lineage != sys::lineage()
     }
 
     /// # Errors

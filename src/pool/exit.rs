@@ -59,7 +59,7 @@ const LARGE: usize = 1 << 20;
 #[inline]
 pub(crate) fn exiting() -> bool {
     let exiting = EXITING.load(Ordering::Relaxed);
-    exiting != 0 && exiting == sys::process_id()
+    exiting != 0 && exiting == sys::lineage()
 }
 
 /// Keeps the exit handler waiting while a segment is made or attached, until it is in the table.
@@ -74,8 +74,8 @@ pub(crate) fn gate() -> Result<RwLockReadGuard<'static, bool>, Error> {
 
 /// Asks, once in each process, to be told of its exit.
 pub(crate) fn register() {
-    let pid = sys::process_id();
-    if REGISTERED.swap(pid, Ordering::AcqRel) != pid {
+    let process = sys::lineage();
+    if REGISTERED.swap(process, Ordering::AcqRel) != process {
         sys::at_exit(exit);
     }
 }
@@ -83,8 +83,8 @@ pub(crate) fn register() {
 /// Other threads may still run, so nothing is unmapped and no hold is given back; slots in which nothing is held are freed,
 /// and names that nobody needs are removed. A forked child has this called for what its parent has registered, too.
 extern "C" fn exit() {
-    let pid = sys::process_id();
-    if REGISTERED.load(Ordering::Acquire) != pid || EXITING.swap(pid, Ordering::AcqRel) == pid {
+    let process = sys::lineage();
+    if REGISTERED.load(Ordering::Acquire) != process || EXITING.swap(process, Ordering::AcqRel) == process {
         return;
     }
     *CLOSED.get().write().unwrap_or_else(PoisonError::into_inner) = true;

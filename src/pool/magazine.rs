@@ -55,7 +55,7 @@ pub(crate) fn class_for(bytes: usize) -> Option<u8> {
 
 struct Magazine {
     /// The process whose blocks these are: a forked child begins anew.
-    pid: u32,
+    lineage: u32,
     /// How many blocks have been asked for.
     pops: u32,
     kept: Kept,
@@ -102,15 +102,15 @@ impl Kept {
 
 impl Magazine {
     fn new() -> Self {
-        Magazine { pid: sys::process_id(), pops: 0, kept: Kept::new() }
+        Magazine { lineage: sys::lineage(), pops: 0, kept: Kept::new() }
     }
 
     /// What this process's thread keeps. What a child has inherited is leaked: it is the parent's.
     #[inline]
     fn kept(&mut self) -> &mut Kept {
-        if self.pid != sys::process_id() {
+        if self.lineage != sys::lineage() {
             mem::forget(mem::replace(&mut self.kept, Kept::new()));
-            self.pid = sys::process_id();
+            self.lineage = sys::lineage();
         }
         &mut self.kept
     }

@@ -90,6 +90,8 @@ pub(crate) struct Segment {
     id: SegmentId,
     /// The process that mapped it; in another one, a forked child, this value lets go of nothing and changes nothing.
     pid: u32,
+    /// What tells that process from a child that has the same id.
+    lineage: u32,
     owner: Door,
     /// It was attached, not created.
     guest: bool,
@@ -180,7 +182,7 @@ impl Segment {
         unsafe { sys::exclude_from_core_dumps(base, control + data) };
         let guest = !writable;
         let (writable, occupied) = (AtomicBool::new(writable), Mutex::new(Vec::new()));
-        Segment { id, pid, owner, guest, base, control, data, writable, occupied, mapping }
+        Segment { id, pid, lineage: sys::lineage(), owner, guest, base, control, data, writable, occupied, mapping }
     }
 
     pub(crate) fn id(&self) -> SegmentId {
@@ -372,7 +374,7 @@ impl Segment {
     }
 
     fn is_ours(&self) -> bool {
-        self.pid == sys::process_id()
+        self.lineage == sys::lineage()
     }
 
     fn occupied(&self) -> MutexGuard<'_, Vec<u32>> {

@@ -13,7 +13,8 @@ use crate::sys;
 pub(crate) struct PerProcess<T>(AtomicPtr<Made<T>>);
 
 struct Made<T> {
-    pid: u32,
+    /// Whose it is: see `sys::lineage`.
+    lineage: u32,
     value: T,
 }
 
@@ -37,12 +38,12 @@ impl<T: Default + Sync> PerProcess<T> {
         // Acquire: with the release of whoever made it.
         // SAFETY: what is stored here was leaked, and is never freed.
         let made = unsafe { self.0.load(Ordering::Acquire).as_ref() }?;
-        (made.pid == sys::process_id()).then_some(&made.value)
+        (made.lineage == sys::lineage()).then_some(&made.value)
     }
 
     #[cold]
     fn make(&'static self) -> &'static T {
-        let made = Box::into_raw(Box::new(Made { pid: sys::process_id(), value: T::default() }));
+        let made = Box::into_raw(Box::new(Made { lineage: sys::lineage(), value: T::default() }));
         let mut found = self.0.load(Ordering::Acquire);
         loop {
             if let Some(value) = self.existing() {

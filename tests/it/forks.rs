@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, PipeReader, PipeWriter, Write, pipe},
+    process::Command,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
@@ -12,7 +13,7 @@ use crate::{
     forked::{ENDS, End, Forked},
     puppet::{Puppet, mapped, resident},
     scene::{BOTH, is_named, left, nobody_else, scene, scene_alone, until},
-    support::{child, said},
+    support::{ChildCommand, child, role, said},
 };
 
 fn shared(len: usize, fill: u8) -> SharedSlice<u8> {
@@ -376,4 +377,41 @@ fn a_killed_parent_is_dead_though_its_child_lives() {
         drop((theirs, small, large));
     };
     scene(TEST, BOTH, main, parent);
+}
+
+/// As in a PID namespace of its own. What a parent of that id has begun, the child does not go on with.
+#[test]
+fn a_child_with_its_parents_process_id_has_blocks_of_its_own() {
+    const TEST: &str = "forks::a_child_with_its_parents_process_id_has_blocks_of_its_own";
+    if role().is_some() {
+        assert_eq!(std::process::id(), 1, "it is the first of its namespace");
+        let value = shared(1000, 1);
+        // SAFETY: from now on this thread's children are in another namespace.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0);
+        // SAFETY: the child uses the crate as a child may, and ends without handlers.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let same = std::process::id() == 1;
+            let near = shared(1000, 2).as_ptr().addr().abs_diff(value.as_ptr().addr()) < 1 << 16;
+            let inherited = matches!(value.clone().into_token(), Err(Error::Inherited { .. }));
+            // SAFETY: ends this process.
+            unsafe { libc::_exit(i32::from(!same) + 2 * i32::from(near) + 4 * i32::from(!inherited)) };
+        }
+        let mut status = 0;
+        // SAFETY: the child is this process's own; the call writes a number.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0);
+        return assert_eq!((value[0], in_use().0), (1, 1));
+    }
+    if !Command::new("unshare").args(["-p", "-f", "true"]).status().is_ok_and(|status| status.success()) {
+        return println!("skipped: no PID namespace can be made");
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-p", "-f", "--kill-child"]).arg(std::env::current_exe().unwrap()).args([
+        TEST,
+        "--exact",
+        "--nocapture",
+    ]);
+    let command = ChildCommand::program(command, "the first of its namespace");
+    command.env("COMMONAGE_TEST_ROLE", "first").run_to_success();
 }
