@@ -38,8 +38,9 @@
 //! dropped, it runs `T`'s `Drop` and takes the name away; who has the value open keeps it, and nobody opens it any
 //! more. [`leak`](Link::leak) makes that nobody's task: then the name stays, until another process owns it, or
 //! [`remove`](Link::remove)s it. A killed owner drops nothing, so a name outlives it: open the link and own it, or
-//! remove it. On Windows the system takes a name away with the last process that has it open, owner or not. A forked
-//! child owns nothing.
+//! remove it. On Windows the system takes a name away with the last process that has it open, owner or not. On
+//! macOS, where such memory has no number, an owner takes its name from whatever has that by then. A forked child owns
+//! nothing.
 //!
 //! # Names
 //!

@@ -24,7 +24,7 @@ use crate::{
 /// How long [`SeqLock::read`] tries.
 const READ_FOR: Duration = Duration::from_secs(1);
 /// How often a read is tried before the clock is looked at.
-const TRIES: u32 = 32;
+const TRIES: u64 = 32;
 
 /// A value that any number of processes read while others write it: readers write nothing, wait for nobody, and never
 /// see a half of one value and a half of another.
@@ -200,7 +200,7 @@ impl<T: NoUninit + CheckedBitPattern> SeqLock<T> {
 /// Tries until something comes of it, or the time is over.
 pub(super) fn again<R>(timeout: Duration, mut attempt: impl FnMut() -> Option<R>) -> Result<R, Unread> {
     let began = Instant::now();
-    for tries in 1_u32.. {
+    for tries in 1_u64.. {
         hint::spin_loop();
         if let Some(result) = attempt() {
             return Ok(result);

@@ -470,6 +470,34 @@ fn a_holder_that_redirects_its_closed_standard_input_is_not_dead() {
 }
 
 #[test]
+fn who_has_lost_its_descriptors_takes_nobody_for_dead() {
+    const TEST: &str = "locks::who_has_lost_its_descriptors_takes_nobody_for_dead";
+    match role().as_deref() {
+        Some("holds") => hold("holds"),
+        Some("asks") => {
+            let link: Writable<Halves> = Link::open_existing(&given()).unwrap();
+            assert!(matches!(link.both.try_lock(), Err(TryLockError::Held)));
+            // As some daemons do; what others open later has the same numbers.
+            // SAFETY: this process goes on with nothing that it has open, but for the three streams.
+            assert_eq!(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) }, 0);
+            assert!(matches!(link.both.try_lock(), Err(TryLockError::Held)), "its holder lives");
+            let other: Vec<_> = (0..64).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+            assert!(matches!(link.both.try_lock(), Err(TryLockError::Held)), "its holder lives");
+            std::mem::forget((link, other));
+        }
+        Some(other) => panic!("there is no role `{other}`"),
+        None => {
+            let name = Name::new();
+            let link: Writable<Halves> = Link::create(&name.0).unwrap();
+            let (running, _from) = holder(TEST, &name);
+            child(TEST, "asks").env(LINK, &name.0).run_to_success();
+            link.go_on.set();
+            drop(running);
+        }
+    }
+}
+
+#[test]
 fn a_panic_with_the_lock_is_told_to_the_next() {
     let name = Name::new();
     let link: Writable<Mutex<u64>> = Link::create(&name.0).unwrap();

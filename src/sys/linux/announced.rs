@@ -49,7 +49,9 @@ impl Announced {
     /// Does another description of the file make a process with this id known? If none does, the process is dead, or has
     /// the file no more.
     pub(crate) fn has(&self, id: u64) -> io::Result<bool> {
-        Ok(byte_lock(self.0.get()?, libc::F_OFD_GETLK, libc::F_WRLCK, id)? != libc::F_UNLCK)
+        let had = byte_lock(self.0.get()?, libc::F_OFD_GETLK, libc::F_WRLCK, id)? != libc::F_UNLCK;
+        // A program that closes what it has not opened has something else under that number by now, which knows of nobody.
+        if had || self.0.is_intact() { Ok(had) } else { Err(Errno::BADF.into()) }
     }
 }
 

@@ -128,6 +128,13 @@ impl<T: AsFd> Uninherited<T> {
         self.value.as_fd().as_raw_fd()
     }
 
+    /// Is what was opened, or renewed, still what the number stands for?
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_intact(&self) -> bool {
+        let opened = (self.entry.device.load(Ordering::Relaxed), self.entry.inode.load(Ordering::Relaxed));
+        self.is_ours() && open_on(self.number()) == Some(opened)
+    }
+
     fn is_ours(&self) -> bool {
         // In a child that no handler has told, the first question for its id ends the tenure of what it does not keep.
         sys::process_id();
