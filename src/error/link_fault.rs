@@ -24,6 +24,14 @@ pub enum LinkFault {
         /// Why not.
         &'static str,
     ),
+    /// A call to the operating system failed.
+    #[error("{operation} failed: {source}")]
+    Failed {
+        /// What was tried.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Something else has the name: a directory, a pipe, a device.
     #[error("it is no file, but {0}")]
     NotAFile(

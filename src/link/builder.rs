@@ -214,8 +214,15 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
             Some(_) => room.end - room.start as u64,
             None => self.ready(&mapping, &room, patience).map_err(|why| fault(&self.link, why))?,
         };
-        let presence = if writable { presence::<T>(&place, &mapping)? } else { None };
+        let presence = if writable { self.presence(&place, &mapping)? } else { None };
         Ok(self.link(address.clone(), (place, mapping), presence, room.start, bytes))
+    }
+
+    /// Tells others that this process lives, if it can hold locks in the value.
+    fn presence(&self, place: &Place, mapping: &Mapping) -> Result<Option<Presence>, Error> {
+        let start = mapping.base().as_ptr() as usize;
+        let presence = T::LOCKS.then(|| Presence::announce(place, start..start + mapping.len())).transpose();
+        presence.map_err(|why| fault(&self.link, why))
     }
 
     /// Waits until the value is ready, and says how many bytes it has: as many are mapped, and enough for a `T`.
@@ -313,7 +320,7 @@ impl<T: Shareable> LinkBuilder<T, ReadWrite> {
     fn make(&self, value: Option<&T>) -> Result<Link<T, ReadWrite>, Error> {
         let (address, room) = (self.address()?, self.room()?);
         let draft = Draft::new(address, room.end, self.mode).map_err(|error| refusal(&self.link, error))?;
-        let presence = presence::<T>(draft.place(), draft.mapping())?;
+        let presence = self.presence(draft.place(), draft.mapping())?;
         let bytes = room.end - room.start as u64;
         let header = self.raw.is_none().then(|| header_of(draft.mapping()));
         if let Some(header) = header {
@@ -340,12 +347,6 @@ impl<T: Shareable> LinkBuilder<T, ReadWrite> {
         link.owner = sys::lineage();
         Ok(link)
     }
-}
-
-/// Tells others that this process lives, if it can hold locks in the value.
-fn presence<T: Shareable>(place: &Place, mapping: &Mapping) -> Result<Option<Presence>, Error> {
-    let start = mapping.base().as_ptr() as usize;
-    T::LOCKS.then(|| Presence::announce(place, start..start + mapping.len())).transpose()
 }
 
 fn too_large(requested: u64) -> Error {

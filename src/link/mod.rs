@@ -36,9 +36,10 @@
 //!
 //! The link that has created the value owns it, and one that [`own`](Link::own) was called with. When an owner is
 //! dropped, it runs `T`'s `Drop` and takes the name away; who has the value open keeps it, and nobody opens it any
-//! more. [`leak`](Link::leak) makes that nobody's task: then the name stays, until another process owns it, or
-//! [`remove`](Link::remove)s it. A killed owner drops nothing, so a name outlives it: open the link and own it, or
-//! remove it. On Windows the system takes a name away with the last process that has it open, owner or not. On
+//! more. (If another makes a link of the same name in the moment between the look whose name it is and its removal,
+//! that one loses its name.) [`leak`](Link::leak) makes that nobody's task: then the name stays, until another process
+//! owns it, or [`remove`](Link::remove)s it. A killed owner drops nothing, so a name outlives it: open the link and own
+//! it, or remove it. On Windows the system takes a name away with the last process that has it open, owner or not. On
 //! macOS, where such memory has no number, an owner takes its name from whatever has that by then. A forked child owns
 //! nothing.
 //!
@@ -126,7 +127,7 @@ impl<T: Shareable> Link<T, ReadWrite> {
     /// # Errors
     ///
     /// [`Error::Link`] with [`LinkFault::Exists`], [`LinkFault::NoDirectory`], [`LinkFault::Denied`],
-    /// [`LinkFault::Name`]; [`Error::NoSpace`], [`Error::TooLarge`], [`Error::Alignment`], [`Error::Os`].
+    /// [`LinkFault::Name`], [`LinkFault::Failed`]; [`Error::NoSpace`], [`Error::TooLarge`], [`Error::Alignment`].
     pub fn create(name: &str) -> Result<Self, Error> {
         Self::named(name).create()
     }
@@ -219,8 +220,8 @@ impl<T: Shareable> Link<T, ReadOnly> {
     ///
     /// [`Error::Link`] with [`LinkFault::Absent`], [`LinkFault::Denied`], [`LinkFault::Name`], [`LinkFault::NotAFile`],
     /// [`LinkFault::TooShort`], [`LinkFault::NoHeader`], [`LinkFault::Abi`], [`LinkFault::Size`], [`LinkFault::Type`],
-    /// [`LinkFault::Abandoned`], [`LinkFault::NotReady`], [`LinkFault::Over`]; [`Error::Alignment`],
-    /// [`Error::NoSpace`], [`Error::Os`].
+    /// [`LinkFault::Abandoned`], [`LinkFault::NotReady`], [`LinkFault::Over`], [`LinkFault::Failed`];
+    /// [`Error::Alignment`], [`Error::NoSpace`].
     pub fn open(name: &str) -> Result<Self, Error> {
         Self::named(name).open()
     }
@@ -297,8 +298,8 @@ impl Link<()> {
     ///
     /// # Errors
     ///
-    /// [`Error::Link`] with [`LinkFault::Absent`], [`LinkFault::Denied`], [`LinkFault::Name`], [`LinkFault::NotAFile`];
-    /// [`Error::Os`].
+    /// [`Error::Link`] with [`LinkFault::Absent`], [`LinkFault::Denied`], [`LinkFault::Name`], [`LinkFault::NotAFile`],
+    /// [`LinkFault::Failed`].
     pub fn remove(name: &str) -> Result<(), Error> {
         let address = Address::name(name).map_err(|why| fault(name, LinkFault::Name(why)))?;
         sys::remove_place(&address).map_err(|error| refusal(name, error))
@@ -392,7 +393,7 @@ fn refusal(link: &str, error: sys::PlaceError) -> Error {
         PlaceError::Denied(error) => LinkFault::Denied(error),
         PlaceError::NotAFile(found) => LinkFault::NotAFile(found),
         PlaceError::NoSpace { requested, available } => return Error::NoSpace { requested, available },
-        PlaceError::Failed(operation, error) => return Error::os(operation, error),
+        PlaceError::Failed(operation, source) => LinkFault::Failed { operation, source },
     };
     fault(link, why)
 }

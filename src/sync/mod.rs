@@ -28,8 +28,8 @@
 //! | Windows | a named event of the kernel | a millisecond at a time |
 //! | macOS and others | its process id, as a part of the number; if another process has been given that id meanwhile, the death goes unnoticed | a millisecond at a time |
 //!
-//! A process that closes descriptors which it has not opened, as some daemons do at their start, is known in its links no
-//! more: others take it for dead. Let it open them afterwards.
+//! A process that closes descriptors which it has not opened, as some daemons do at their start, is known in its links
+//! no more: others take it for dead. Let it open them afterwards.
 //!
 //! No lock is taken for dead because nobody could tell: if the system can't answer, or the lock lies in no link of this
 //! process (in memory that another crate has mapped), it counts as held. So does a lock whose guard was leaked, while

@@ -25,7 +25,7 @@ use std::{
 };
 
 use crate::{
-    Error,
+    LinkFault,
     sys::{self, Announced, HeirLock, Place},
 };
 
@@ -102,10 +102,10 @@ impl Presence {
     ///
     /// # Errors
     ///
-    /// [`Error::Os`].
-    pub(crate) fn announce(place: &Place, mapped: Range<usize>) -> Result<Presence, Error> {
-        let announced =
-            Announced::open(place).map_err(|error| Error::os("open of a link, to be known in it", error))?;
+    /// [`LinkFault::Failed`].
+    pub(crate) fn announce(place: &Place, mapped: Range<usize>) -> Result<Presence, LinkFault> {
+        let failed = |operation| move |source| LinkFault::Failed { operation, source };
+        let announced = Announced::open(place).map_err(failed("open, to be known to others,"))?;
         // Memory is taken, and given back, outside of the lock: a memory allocator can have handlers of its own, and be
         // in the middle of a fork.
         let announced = Box::into_raw(Box::new(announced));
@@ -127,7 +127,7 @@ impl Presence {
             drop(table);
             // SAFETY: made above, and nobody else knows of it.
             drop(unsafe { Box::from_raw(announced) });
-            return Err(Error::os("announcement in a link", error));
+            return Err(failed("lock, to be known to others,")(error));
         }
         entry.announced.store(announced, Ordering::Relaxed);
         entry.known.store(true, Ordering::Relaxed);

@@ -263,6 +263,14 @@ fn names_that_a_platform_cannot_hold_are_refused_with_the_reason() {
     assert!(matches!(fault(Link::<u32>::at_path("a\0b").open()), LinkFault::Name(_)));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_failure_of_the_system_says_of_which_link_it_is() {
+    let path = format!("/tmp/{}", "n".repeat(300));
+    let error = Link::<u32>::at_path(&path).open().unwrap_err();
+    assert!(matches!(&error, Error::Link { link, fault: LinkFault::Failed { .. } } if *link == path), "{error:?}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_longest_name_and_one_with_a_slash_are_names() {
