@@ -1,14 +1,17 @@
 //! A flag that can be waited for.
 
 use std::{
-    fmt, hint,
+    fmt,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use bytemuck::Zeroable;
 
-use super::{atoms::WakeAll, patience::Patience};
+use super::{
+    atoms::WakeAll,
+    patience::{Patience, pause},
+};
 use crate::{
     fingerprint::fingerprint_with,
     shareable::{Shareable, Synchronized},
@@ -159,7 +162,9 @@ impl<W: WakeAll<Value = u32>> State<W> {
     /// Resets it, if it is set. Was it?
     #[inline]
     pub(super) fn take(&self) -> bool {
-        self.word.compare_exchange(SET, 0, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        // Loaded first: who looks again and again does not take the word from whoever is to set it.
+        self.word.load(Ordering::Relaxed) == SET
+            && self.word.compare_exchange(SET, 0, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Is it set before the patience ends?
@@ -174,11 +179,11 @@ impl<W: WakeAll<Value = u32>> State<W> {
 
     fn wait_for(&self, patience: Patience, done: impl Fn() -> bool) -> bool {
         let spins = if matches!(patience, Patience::Without) { 0 } else { W::SPINS };
-        for _ in 0..spins {
+        for turn in 0..spins {
             if done() {
                 return true;
             }
-            hint::spin_loop();
+            pause(turn);
         }
         loop {
             if done() {

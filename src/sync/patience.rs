@@ -1,6 +1,9 @@
 //! How long somebody goes on waiting.
 
-use std::time::{Duration, Instant};
+use std::{
+    hint, thread,
+    time::{Duration, Instant},
+};
 
 /// How long one sleep takes, at most. Who is to wake others can die between what it changed and waking them, and who
 /// holds a lock can die at any time: nobody is told of that, so those who wait look again by themselves.
@@ -35,4 +38,11 @@ impl Patience {
             Patience::Endless => Some(SLICE),
         }
     }
+}
+
+/// Passes the time before the next look at a word that may change soon. Whoever is to change it may be waiting for this very
+/// core, and is let onto it now and then; where nobody waits for it, that costs a system call.
+pub(super) fn pause(turn: u32) {
+    const LOOKS: u32 = 16;
+    if turn % LOOKS == LOOKS - 1 { thread::yield_now() } else { hint::spin_loop() }
 }
