@@ -15,7 +15,7 @@ use commonage::{
     Link,
     link::ReadWrite,
     shareable,
-    sync::{Event, Mutex, SeqLock, TryLockError},
+    sync::{Event, Mutex, MutexGuard, SeqLock, TryLockError},
 };
 
 use crate::{
@@ -157,6 +157,18 @@ fn a_holder_in_another_pid_namespace_is_not_dead_until_it_is_killed() {
     assert_eq!(*link.both.lock().expect_err("it was killed").into_guard(), [1, 0]);
 }
 
+/// The lock of two numbers that are the same, in order: what a dead holder has left half-changed is taken back.
+fn in_order(lock: &Mutex<[u64; 2]>) -> MutexGuard<'_, [u64; 2]> {
+    let both = lock.lock().unwrap_or_else(|died| {
+        let mut both = died.into_guard();
+        assert!(both[0] == both[1] || both[0] == both[1] + 1, "{both:?}");
+        both[0] = both[1];
+        both
+    });
+    assert_eq!(both[0], both[1], "two in the lock at the same time, or a death that nobody was told of");
+    both
+}
+
 #[test]
 fn a_count_under_a_lock_is_right_whoever_is_killed() {
     const TEST: &str = "locks::a_count_under_a_lock_is_right_whoever_is_killed";
@@ -167,17 +179,7 @@ fn a_count_under_a_lock_is_right_whoever_is_killed() {
             println!("counts: from now on");
             stdout().flush().unwrap();
             loop {
-                let mut both = match link.lock() {
-                    Ok(both) => both,
-                    Err(died) => {
-                        // Half of a change: it is taken back.
-                        let mut both = died.into_guard();
-                        assert!(both[0] == both[1] || both[0] == both[1] + 1, "{both:?}");
-                        both[0] = both[1];
-                        both
-                    }
-                };
-                assert_eq!(both[0], both[1], "two in the lock at the same time, or a death that nobody was told of");
+                let mut both = in_order(&link);
                 both[0] += 1;
                 std::hint::black_box(&mut both);
                 both[1] += 1;
@@ -195,16 +197,8 @@ fn a_count_under_a_lock_is_right_whoever_is_killed() {
             };
             let mut counters: Vec<_> = (0..3).map(|_| counter()).collect();
             for kill in 0..KILLS {
-                let now = link.lock().map_or_else(|died| died.into_guard()[1], |both| both[1]);
-                until("the others go on", || {
-                    let both = link.lock().unwrap_or_else(|died| {
-                        let mut both = died.into_guard();
-                        both[0] = both[1];
-                        both
-                    });
-                    assert_eq!(both[0], both[1]);
-                    (both[1] > now + 1000).then_some(())
-                });
+                let now = in_order(&link)[1];
+                until("the others go on", || (in_order(&link)[1] > now + 1000).then_some(()));
                 counters.remove((kill % 3) as usize).kill();
                 counters.push(counter());
             }
