@@ -3,7 +3,7 @@
 //! The programs are compiled with the crate alone: what it is developed with would take minutes to check once more. Each
 //! compiler has its own words, so they are compared where it is the one that said them first.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{env, fs, path::Path, process::Command, time::Duration};
 
 use crate::support::{ChildCommand, child, role};
 
@@ -38,5 +38,6 @@ fn what_leads_out_of_the_memory_or_stores_to_what_is_read_only_does_not_compile(
     fs::write(package.join("Cargo.toml"), format!("{MANIFEST}{:?} }}\n", env!("CARGO_MANIFEST_DIR"))).unwrap();
     // trybuild looks at the package that this names.
     let child: ChildCommand = child(TEST, "compiler").env("CARGO_MANIFEST_DIR", &package.to_string_lossy());
-    child.run_to_success();
+    // On a new machine all that the crate depends on is compiled once more.
+    child.within(Duration::from_secs(900)).run_to_success();
 }

@@ -24,7 +24,7 @@ pub(crate) const LIMIT: &str = "COMMONAGE_TEST_LIMIT";
 pub(crate) const RETAIN: &str = "COMMONAGE_TEST_RETAIN";
 pub(crate) const WILLS: &str = "COMMONAGE_TEST_WILLS";
 
-/// No child of a test lives longer.
+/// No child of a test lives longer, unless it is said.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// What this process is to do, if it is a child; the backing that its parent chose is installed.
@@ -82,7 +82,7 @@ pub(crate) fn on_both_backings(test: &str, body: impl FnOnce()) {
 pub(crate) fn child(test: &str, role: &str) -> ChildCommand {
     let mut command = Command::new(env::current_exe().expect("the path of this test binary"));
     command.args([test, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"]).env(ROLE, role);
-    ChildCommand { command, what: format!("{test} as {role}") }
+    ChildCommand { command, what: format!("{test} as {role}"), watchdog: WATCHDOG }
 }
 
 /// An example, built beside this test: another program than this one.
@@ -98,12 +98,19 @@ pub(crate) fn example(name: &str) -> ChildCommand {
 pub(crate) struct ChildCommand {
     command: Command,
     what: String,
+    watchdog: Duration,
 }
 
 impl ChildCommand {
     /// Another program than this one.
     pub(crate) fn program(command: Command, what: &str) -> Self {
-        ChildCommand { command, what: what.to_owned() }
+        ChildCommand { command, what: what.to_owned(), watchdog: WATCHDOG }
+    }
+
+    /// It may take so long, where that is more than tests take.
+    pub(crate) fn within(mut self, watchdog: Duration) -> Self {
+        self.watchdog = watchdog;
+        self
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -130,17 +137,17 @@ impl ChildCommand {
                 None => command.env_remove(name),
             };
         }
-        ChildCommand { command, what: self.what }.env(ALONE, "yes")
+        ChildCommand { command, ..self }.env(ALONE, "yes")
     }
 
     pub(crate) fn spawn(mut self) -> Running {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.what));
-        let (pid, what) = (child.id(), self.what.clone());
+        let (pid, what, watchdog) = (child.id(), self.what.clone(), self.watchdog);
         let (alive, ended) = mpsc::channel();
         thread::spawn(move || {
-            if ended.recv_timeout(WATCHDOG) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("watchdog: {what} did not end within {WATCHDOG:?}");
+            if ended.recv_timeout(watchdog) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("watchdog: {what} did not end within {watchdog:?}");
                 kill(pid);
             }
         });
