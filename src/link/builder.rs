@@ -185,11 +185,12 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
     fn open_as(&self, writable: bool) -> Result<Link<T, Access>, Error> {
         let address = self.address()?;
         let room = self.room()?;
+        let unready = address.appears_unready();
         let mut patience = Patience::new(self.ready_timeout);
         let place = loop {
             let place = Place::open(address, writable).map_err(|error| refusal(&self.link, error))?;
             // An object that is seen from the beginning has no bytes at first.
-            if place.size() > 0 || !address.appears_unready() {
+            if place.size() > 0 || !unready {
                 break place;
             }
             patience.wait(0).map_err(|why| fault(&self.link, why))?;
@@ -206,13 +207,12 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
         if self.raw.is_none() && !place.is_backed() {
             // It may be another program's, and large: mapped as a whole it would take memory for each hole.
             let beginning = place.map(HEADER, writable).map_err(|error| refusal(&self.link, error))?;
-            let unready = address.appears_unready();
             header_of(&beginning).look::<T>(unready).map_err(|why| fault(&self.link, why))?;
         }
         let mapping = place.map(len, writable).map_err(|error| refusal(&self.link, error))?;
         let bytes = match self.raw {
             Some(_) => room.end - room.start as u64,
-            None => self.ready(&mapping, &room, patience).map_err(|why| fault(&self.link, why))?,
+            None => Self::ready(&mapping, &room, unready, patience).map_err(|why| fault(&self.link, why))?,
         };
         let presence = if writable { self.presence(&place, &mapping)? } else { None };
         Ok(self.link(address.clone(), (place, mapping), presence, room.start, bytes))
@@ -226,9 +226,9 @@ impl<T: Shareable, Access> LinkBuilder<T, Access> {
     }
 
     /// Waits until the value is ready, and says how many bytes it has: as many are mapped, and enough for a `T`.
-    fn ready(&self, mapping: &Mapping, room: &Room, mut patience: Patience) -> Result<u64, LinkFault> {
+    /// `unready` if what is there can be seen before its header is written.
+    fn ready(mapping: &Mapping, room: &Room, unready: bool, mut patience: Patience) -> Result<u64, LinkFault> {
         let header = header_of(mapping);
-        let unready = self.address.as_ref().is_ok_and(Address::appears_unready);
         let bytes = loop {
             match header.look::<T>(unready)? {
                 Found::Ready { bytes } => break bytes,

@@ -279,6 +279,13 @@ impl<T: Shareable, Access> Link<T, Access> {
 
     /// Whether this link owns the value: its drop removes the name.
     pub fn is_owner(&self) -> bool {
+        self.owns()
+    }
+}
+
+impl<T, Access> Link<T, Access> {
+    /// A forked child has inherited the link, but not the ownership.
+    fn owns(&self) -> bool {
         self.owner != 0 && self.owner == sys::lineage()
     }
 }
@@ -334,8 +341,7 @@ impl<T: Shareable> Deref for Link<T, ReadOnly> {
 impl<T, Access> Drop for Link<T, Access> {
     fn drop(&mut self) {
         let Some(object) = self.object.take() else { return };
-        // A forked child has inherited the link, but not the ownership.
-        let owns = self.owner != 0 && self.owner == sys::lineage();
+        let owns = self.owns();
         // The first owner of several runs the value's `Drop`.
         let ends = owns && needs_drop::<T>() && (!object.headed || header_of(&object.mapping).end());
         // Dropped from the last to the first, also when the value's `Drop` panics.
@@ -370,12 +376,11 @@ impl Drop for Leaving<'_> {
 
 impl<T, Access> fmt::Debug for Link<T, Access> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let owns = self.owner != 0 && self.owner == sys::lineage();
         f.debug_struct("Link")
             .field("at", &format_args!("{}", self.address))
             .field("type", &format_args!("{}", std::any::type_name::<T>()))
             .field("bytes", &self.bytes)
-            .field("owner", &owns)
+            .field("owner", &self.owns())
             .finish_non_exhaustive()
     }
 }

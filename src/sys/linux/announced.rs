@@ -5,11 +5,16 @@
 //! for it; so neither the id that the system has given it, nor its PID namespace, nor the time matter.
 
 use std::{
+    ffi::CStr,
     io,
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
 };
 
-use rustix::io::{Errno, retry_on_intr};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    io::{Errno, retry_on_intr},
+    path::DecInt,
+};
 
 use super::byte_lock::byte_lock;
 use crate::sys::{Place, Uninherited, boot_time, process_id, random_u64, unix::above_standard};
@@ -67,28 +72,18 @@ pub(crate) fn renew(number: RawFd) -> rustix::io::Result<()> {
 /// A new description of what is open under a number, for reading, without memory from a heap.
 fn reopen(number: RawFd) -> rustix::io::Result<OwnedFd> {
     let path = link_to(number);
-    retry_on_intr(|| {
-        // SAFETY: the path ends in a zero, and lives longer than the call.
-        let opened = unsafe { libc::open(path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY) };
-        if opened == -1 {
-            return Err(last_error());
-        }
-        // SAFETY: a new descriptor that is nobody else's.
-        Ok(unsafe { OwnedFd::from_raw_fd(opened) })
-    })
+    let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::NAMETOOLONG)?;
+    retry_on_intr(|| open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty()))
 }
 
 /// `/proc/self/fd/N`, with a zero at its end.
 fn link_to(number: RawFd) -> [u8; 32] {
+    const START: &[u8] = b"/proc/self/fd/";
+    let digits = DecInt::new(number);
+    let digits = digits.as_bytes();
     let mut path = [0; 32];
-    let start = b"/proc/self/fd/";
-    path[..start.len()].copy_from_slice(start);
-    let digits = number.max(1).ilog10() as usize + 1;
-    let mut rest = number.unsigned_abs();
-    for place in path[start.len()..start.len() + digits].iter_mut().rev() {
-        *place = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
+    path[..START.len()].copy_from_slice(START);
+    path[START.len()..START.len() + digits.len()].copy_from_slice(digits);
     path
 }
 
