@@ -29,7 +29,7 @@ use crate::{
 type Writable<T> = Link<T, ReadWrite>;
 
 /// For what must come soon, but takes as long as the machine likes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(30);
 
 shareable! {
     /// Two halves that are the same, but while they are changed; and what the holder waits for.
@@ -59,6 +59,16 @@ fn hold(role: &str) {
     both[1] += 1;
 }
 
+/// The guard of a lock whose holder has died, which must be noticed.
+#[track_caller]
+fn told<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    match lock.lock_timeout(LONG) {
+        Err(TryLockError::OwnerDied(died)) => died.into_guard(),
+        Err(TryLockError::Held) => panic!("nobody notices that the holder has died"),
+        Ok(_) => panic!("the holder has died, and nobody says so"),
+    }
+}
+
 #[test]
 fn the_lock_of_a_killed_holder_is_had_with_the_news_and_what_was_half_done() {
     const TEST: &str = "locks::the_lock_of_a_killed_holder_is_had_with_the_news_and_what_was_half_done";
@@ -70,8 +80,7 @@ fn the_lock_of_a_killed_holder_is_had_with_the_news_and_what_was_half_done() {
     let (running, _from) = holder(TEST, &name);
     assert!(matches!(link.both.try_lock(), Err(TryLockError::Held)), "its holder lives");
     running.kill();
-    let Err(died) = link.both.lock() else { panic!("the holder was killed, and nobody says so") };
-    let mut both = died.into_guard();
+    let mut both = told(&link.both);
     assert_eq!(*both, [1, 0], "what the dead left is seen");
     both[1] = 1;
     drop(both);
@@ -92,12 +101,13 @@ fn whoever_waits_for_a_lock_gets_it_when_its_holder_is_killed_one_of_them_with_t
         for _ in 0..4 {
             let (link, say) = (&link, say.clone());
             scope.spawn(move || {
-                let news = match link.both.lock() {
+                let news = match link.both.lock_timeout(LONG) {
                     Ok(_) => "in order",
-                    Err(died) => {
+                    Err(TryLockError::OwnerDied(died)) => {
                         died.into_guard()[1] += 1;
                         "its holder has died"
                     }
+                    Err(TryLockError::Held) => "not had",
                 };
                 say.send(news).unwrap();
             });
@@ -154,17 +164,21 @@ fn a_holder_in_another_pid_namespace_is_not_dead_until_it_is_killed() {
     said(&mut from, "holds: ");
     assert!(matches!(link.both.lock_timeout(Duration::from_millis(100)), Err(TryLockError::Held)));
     running.kill();
-    assert_eq!(*link.both.lock().expect_err("it was killed").into_guard(), [1, 0]);
+    assert_eq!(*told(&link.both), [1, 0]);
 }
 
 /// The lock of two numbers that are the same, in order: what a dead holder has left half-changed is taken back.
 fn in_order(lock: &Mutex<[u64; 2]>) -> MutexGuard<'_, [u64; 2]> {
-    let both = lock.lock().unwrap_or_else(|died| {
-        let mut both = died.into_guard();
-        assert!(both[0] == both[1] || both[0] == both[1] + 1, "{both:?}");
-        both[0] = both[1];
-        both
-    });
+    let both = match lock.lock_timeout(LONG) {
+        Ok(both) => both,
+        Err(TryLockError::OwnerDied(died)) => {
+            let mut both = died.into_guard();
+            assert!(both[0] == both[1] || both[0] == both[1] + 1, "{both:?}");
+            both[0] = both[1];
+            both
+        }
+        Err(TryLockError::Held) => panic!("a death goes unnoticed"),
+    };
     assert_eq!(both[0], both[1], "two in the lock at the same time, or a death that nobody was told of");
     both
 }
@@ -373,7 +387,7 @@ fn a_forked_child_locks_through_an_inherited_link_and_its_death_is_noticed() {
             std::mem::forget(count);
         })
         .success();
-        assert_eq!(*link.lock().expect_err("a child has died with it").into_guard(), 2);
+        assert_eq!(*told(&link), 2);
         // The parent's lock is held while the child looks, and the child's copy of the guard lets go of nothing.
         let guard = link.lock().unwrap();
         let mut copy = Some(guard);
@@ -425,7 +439,7 @@ fn the_death_of_a_parent_is_noticed_while_its_forked_child_lives() {
             until("the child runs", || (link.children.load(Relaxed) == 1).then_some(()));
             assert!(matches!(link.lock.try_lock(), Err(TryLockError::Held)));
             running.kill();
-            assert!(link.lock.lock().is_err(), "the parent is dead, and its child is not the holder");
+            drop(told(&link.lock)); // the parent is dead, and its child is not the holder
             assert_eq!(link.children.load(Relaxed), 1, "the child lives");
             link.end.set();
             until("the child ends", || (link.children.load(Relaxed) == 2).then_some(()));
