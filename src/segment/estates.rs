@@ -24,7 +24,7 @@ pub(crate) struct Estate {
 /// One look at the directory; only files whose names say that they are this crate's are opened.
 pub(crate) fn estates() -> Vec<Estate> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(sys::named_directory()).into_iter().flatten().flatten() {
+    for entry in sys::named_directories().into_iter().flat_map(fs::read_dir).flatten().flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         match identity::parse(name) {
@@ -34,25 +34,18 @@ pub(crate) fn estates() -> Vec<Estate> {
             }
             Some(identity::Named::Hidden) => remove_unlocked(&entry.path()),
             None if name.strip_prefix(SWEEP).and_then(named::number_of).is_some() => remove_unlocked(&entry.path()),
+            None if sys::is_removed(name) => drop(sys::remove_file(&entry.path())),
             None => {}
         }
     }
     found.sort_by_key(|(changed, _)| *changed);
-    let estates = found.into_iter().map(|(_, estate)| estate);
-    if cfg!(windows) {
-        // The segments there go with their last process: there is nothing to look at, only to clear away.
-        for estate in estates {
-            estate.settle(|_, _| true);
-        }
-        return Vec::new();
-    }
-    estates.collect()
+    found.into_iter().map(|(_, estate)| estate).collect()
 }
 
 /// Removes a file that nobody has locked. Whoever is about to lock it finds it gone, and makes another.
 fn remove_unlocked(path: &Path) {
     if let Ok(_locked) = identity::open_unlocked(path) {
-        let _ = fs::remove_file(path);
+        let _ = sys::remove_file(path);
     }
 }
 

@@ -8,7 +8,7 @@
 //! - A forked child inherits neither the descriptor nor the identity: it makes its own when it needs one.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -106,17 +106,18 @@ pub(super) fn liveness(number: u64) -> Liveness {
 pub(super) fn open_unlocked(path: &Path) -> io::Result<File> {
     let file = sys::open_private(path)?;
     // Shared, so that two who ask at once don't take each other for the process.
-    file.try_lock_shared()?;
-    if sys::is_in_view(&file) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    sys::try_lock_shared(&file)?;
+    if sys::is_in_view(&file, path) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 /// Removes the identity file of a dead process, or of one that is at its clean exit, if nothing that it lists is left: then
 /// there is no segment any more where somebody would ask for it.
 pub(super) fn bury(number: u64, exited: bool) {
     // A living process's own is locked; one that exits makes nothing more.
-    let file = if exited { sys::open_private(&path(number)) } else { open_unlocked(&path(number)) };
+    let path = path(number);
+    let file = if exited { sys::open_private(&path) } else { open_unlocked(&path) };
     if let Ok(file) = file
-        && sys::is_in_view(&file)
+        && sys::is_in_view(&file, &path)
         && let Some(names) = names_in(&file)
     {
         bury_listing(number, &names, |_| true);
@@ -135,7 +136,7 @@ pub(crate) fn bury_dead(number: u64, knows: impl Fn(SegmentId) -> bool) {
 pub(super) fn bury_listing(number: u64, names: &[SegmentId], knows: impl Fn(SegmentId) -> bool) -> bool {
     let path = path(number);
     names.iter().all(|id| named::is_gone(*id) || !knows(*id))
-        && (fs::remove_file(&path).is_ok() || matches!(fs::exists(&path), Ok(false)))
+        && (sys::remove_file(&path).is_ok() || matches!(fs::exists(&path), Ok(false)))
 }
 
 /// When a dead process has last changed its identity file, and the names in it; none if it lives, or nobody knows.
@@ -164,7 +165,7 @@ pub(crate) fn clean_exit() {
             && own.names.iter().all(|id| named::is_gone(*id))
         {
             // The lock stays until the process has ended: its threads may still read what its slots hold.
-            let _ = fs::remove_file(path(identity.number));
+            let _ = sys::remove_file(&path(identity.number));
         }
     }
 }
@@ -200,7 +201,7 @@ impl Own {
             && let Some(identity) = self.file.take()
         {
             // Out of view first, and only then unlocked.
-            let _ = fs::remove_file(path(identity.number));
+            let _ = sys::remove_file(&path(identity.number));
         }
     }
 }
@@ -220,15 +221,15 @@ impl Identity {
                 Err(error) => return Err(error),
             };
             // Whoever sweeps may take an unlocked file with such a name for a dead process's: then another one is made.
-            let shown = match file.get()?.try_lock() {
+            let shown = match sys::try_lock(file.get()?) {
                 Ok(()) => fs::rename(&hidden, &path),
-                Err(TryLockError::WouldBlock) => Err(io::ErrorKind::NotFound.into()),
-                Err(TryLockError::Error(error)) => Err(error),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::NotFound.into()),
+                Err(error) => Err(error),
             };
             match shown {
                 Ok(()) => return Ok(Identity { number, file }),
                 Err(error) => {
-                    let _ = fs::remove_file(&hidden);
+                    let _ = sys::remove_file(&hidden);
                     if error.kind() != io::ErrorKind::NotFound {
                         return Err(error);
                     }

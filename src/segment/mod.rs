@@ -457,12 +457,7 @@ fn not_the_segment(locator: &Locator, path: String, found: String) -> Error {
 
 /// Is it for want of memory that a call failed?
 fn no_space(error: io::Error, requested: u64, available: u64, operation: &'static str) -> Error {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::OutOfMemory | io::ErrorKind::QuotaExceeded => {
-            Error::NoSpace { requested, available }
-        }
-        _ => Error::os(operation, error),
-    }
+    if sys::is_no_space(&error) { Error::NoSpace { requested, available } } else { Error::os(operation, error) }
 }
 
 #[cfg(test)]

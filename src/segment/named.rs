@@ -60,12 +60,20 @@ impl Named {
 
 /// See [`super::Segment::create`].
 pub(super) fn create(id: SegmentId, sizes: Sizes, len: usize) -> Result<Mapped, Error> {
+    let room = sys::room_for_named();
+    if len as u64 > room {
+        return Err(Error::NoSpace { requested: len as u64, available: room });
+    }
     identity::enlist(id)?; // first, so that whoever finds this process dead knows of the name
     let name = name_of(id);
     let mut mapping = match ShmemConf::new().os_id(&name).size(len).create() {
         Ok(mapping) => mapping,
         Err(error) => {
-            identity::strike(id); // what the crate has made, it has removed again
+            // What the crate has made, it has removed again, but not on every platform.
+            if !matches!(error, ShmemError::MappingIdExists) {
+                let _ = sys::unlink_named(&name);
+            }
+            identity::strike(id);
             return Err(no_space(os_error(&error), len as u64, 0, "creation of a named segment"));
         }
     };

@@ -177,7 +177,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(hidden) = &self.hidden {
             // What can't be removed now is swept later.
-            let _ = fs::remove_file(hidden);
+            let _ = sys::remove_file(hidden);
         }
     }
 }
@@ -220,7 +220,7 @@ impl Will {
 
     /// Takes it out of view: true for exactly one of all who try, in any process.
     pub(crate) fn take(self) -> bool {
-        fs::remove_file(&self.path).is_ok()
+        sys::remove_file(&self.path).is_ok()
     }
 }
 
@@ -284,17 +284,23 @@ fn sweep_in(directory: &Path, age: Duration) -> usize {
     let now = SystemTime::now();
     let mut removed = 0;
     for entry in entries.flatten() {
-        let Some(in_view) = entry.file_name().to_str().and_then(is_in_view) else { continue };
+        let Some(in_view) = entry.file_name().to_str().and_then(in_view_if_ours) else { continue };
         let least = if in_view || age.is_zero() { age } else { age.max(SILENCE) };
         let path = entry.path();
         // What is not a file of this user's is not opened, and stays.
         let written = sys::open_private(&path).and_then(|file| file.metadata()).and_then(|found| found.modified());
         let old = |written| now.duration_since(written).unwrap_or_default() >= least;
-        if written.is_ok_and(old) && fs::remove_file(&path).is_ok() && in_view {
+        if written.is_ok_and(old) && sys::remove_file(&path).is_ok() && in_view {
             removed += 1;
         }
     }
     removed
+}
+
+/// Whether the file with this name is a will in view, or else one that has its temporary name, or is removed; none if it is
+/// none of these.
+fn in_view_if_ours(name: &str) -> Option<bool> {
+    is_in_view(name).or(sys::is_removed(name).then_some(false))
 }
 
 /// Whether the file with this name is a will in view, or one that has its temporary name; none if it is neither.

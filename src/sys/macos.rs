@@ -30,8 +30,9 @@ pub(crate) use self::place::{
     Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, process_lives, remove_place, unlink,
 };
 pub(crate) use super::unix::{
-    LockFile, Uninherited, at_exit, create_private, is_in_view, largest_file, open_private, page_size, protect,
-    read_at, write_from,
+    LockFile, Uninherited, at_exit, create_private, is_in_view, is_no_space, is_removed, largest_file,
+    named_directories, open_private, page_size, protect, read_at, remove_file, room_for_named, try_lock,
+    try_lock_shared, write_from,
 };
 use crate::{Error, sys::Refusal};
 

@@ -42,9 +42,10 @@ use platform::renew;
 pub(crate) use platform::unmap;
 pub(crate) use platform::{
     Announced, Draft, Identity, Object, PUNCHES, Place, Uninherited, anonymous_works, at_exit, available_memory,
-    boot_time, create_private, exclude_from_core_dumps, is_in_view, largest_file, lineage, may_be_looked_into,
-    named_directory, new_id, open_private, own_id, page_size, process_id, process_lives, protect, read_at,
-    remove_place, reserve_file, set_own_id, unlink_named, wait, wait_on, wake_all, wake_one, write_from,
+    boot_time, create_private, exclude_from_core_dumps, is_in_view, is_no_space, is_removed, largest_file, lineage,
+    may_be_looked_into, named_directories, named_directory, new_id, open_private, own_id, page_size, process_id,
+    process_lives, protect, read_at, remove_file, remove_place, reserve_file, room_for_named, set_own_id, try_lock,
+    try_lock_shared, unlink_named, wait, wait_on, wake_all, wake_one, write_from,
 };
 #[cfg(windows)]
 use windows as platform;
@@ -59,7 +60,6 @@ pub(crate) enum Refusal {
     /// It is there, but not for this process.
     Forbidden(io::Error),
     /// Something else is there: what.
-    #[cfg_attr(windows, expect(dead_code, reason = "names are the session's"))]
     Foreign(String),
     /// A call failed: which, and how.
     Failed(&'static str, io::Error),

@@ -7,13 +7,13 @@ mod uninherited;
 
 use std::{
     ffi::c_void,
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     },
-    path::Path,
+    path::{Path, PathBuf},
     ptr::NonNull,
 };
 
@@ -28,7 +28,7 @@ pub(crate) use self::lock_file::LockFile;
 pub(crate) use self::uninherited::Uninherited;
 #[cfg(target_os = "linux")]
 pub(crate) use self::uninherited::close_inherited;
-use crate::Error;
+use crate::{Error, sys::named_directory};
 
 /// Bytes in a page, at least: what `protect` and `Object::punch` go by.
 pub(crate) fn page_size() -> usize {
@@ -111,8 +111,44 @@ pub(crate) fn largest_file() -> u64 {
 }
 
 /// Whether an open file still has a name.
-pub(crate) fn is_in_view(file: &File) -> bool {
+pub(crate) fn is_in_view(file: &File, _path: &Path) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+}
+
+/// Takes away the name of a file, which must be one: when this returns nothing has it, and of all who try at once one
+/// succeeds. The file goes with its last descriptor.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// Whether a file has a name that says that it is removed: it has none then.
+pub(crate) fn is_removed(_name: &str) -> bool {
+    false
+}
+
+/// Takes the lock of a file for this description; `WouldBlock` if another has it, in this process or another.
+pub(crate) fn try_lock(file: &File) -> io::Result<()> {
+    Ok(file.try_lock()?)
+}
+
+/// As `try_lock`, but others may have it so, too.
+pub(crate) fn try_lock_shared(file: &File) -> io::Result<()> {
+    Ok(file.try_lock_shared()?)
+}
+
+/// Is it for want of room that a call failed?
+pub(crate) fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::OutOfMemory | io::ErrorKind::QuotaExceeded)
+}
+
+/// Bytes that a new named segment can have, at most: what makes it will say.
+pub(crate) fn room_for_named() -> u64 {
+    u64::MAX
+}
+
+/// Where files are that last as long as named segments do.
+pub(crate) fn named_directories() -> Vec<PathBuf> {
+    vec![named_directory()]
 }
 
 /// The same description under a number that no program takes for its standard input or output.

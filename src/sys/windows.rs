@@ -1,21 +1,22 @@
 //! Windows.
+//!
+//! What has a name outlives the processes that have it open only if it is a file: so named segments, wills and what processes
+//! are known by are files in the user's own directory of temporary files (`%TEMP%`, see [`named_directory`]), as they are
+//! in `/dev/shm` on Linux. The names of links are those of file mappings, and go with their last handle.
+//!
+//! A process that ends by other ways than by returning from `main`, `std::process::exit` among them, runs nothing that was
+//! registered with `atexit`: what it leaves is what a killed one leaves. The system then closes its handles, and lets go of
+//! its locks, before anybody can know that it has ended.
 
 mod announced;
+mod files;
+mod object;
 mod place;
 
 use std::{
     ffi::c_void,
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    mem,
-    ops::Range,
-    os::windows::{
-        fs::{FileExt, OpenOptionsExt},
-        io::{FromRawHandle, OwnedHandle},
-    },
-    path::{Path, PathBuf},
-    process,
-    ptr::{self, NonNull},
+    io, mem, process,
+    ptr::NonNull,
     sync::{
         OnceLock,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -24,26 +25,21 @@ use std::{
     time::Duration,
 };
 
-use windows_sys::Win32::{
-    Foundation::{ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, GENERIC_READ, GENERIC_WRITE},
-    Storage::FileSystem::{
-        DELETE, FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE, FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_DELETE,
-        FILE_SHARE_READ, FILE_SHARE_WRITE,
-    },
-    System::{
-        Memory::{
-            FILE_MAP_READ, MEMORY_BASIC_INFORMATION, MEMORY_MAPPED_VIEW_ADDRESS, MapViewOfFile, OpenFileMappingW,
-            PAGE_READONLY, PAGE_READWRITE, UnmapViewOfFile, VirtualProtect, VirtualQuery,
-        },
-        SystemInformation::{GetSystemInfo, GetTickCount64, GlobalMemoryStatusEx, MEMORYSTATUSEX, SYSTEM_INFO},
-    },
+use windows_sys::Win32::System::{
+    Memory::{PAGE_READONLY, PAGE_READWRITE, VirtualProtect},
+    SystemInformation::{GetSystemInfo, GetTickCount64, GlobalMemoryStatusEx, MEMORYSTATUSEX, SYSTEM_INFO},
 };
 
-pub(crate) use self::announced::{Announced, new_id, own_id, set_own_id};
-pub(crate) use self::place::{
-    Draft, Identity, NAMES_APPEAR_UNREADY, Place, check_name, process_lives, remove_place, unmap,
+pub(crate) use self::{
+    announced::{Announced, new_id, own_id, set_own_id},
+    files::{
+        LockFile, Uninherited, create_private, is_in_view, is_no_space, is_removed, open_private, read_at, remove_file,
+        reserve_file, try_lock, try_lock_shared, write_from,
+    },
+    object::{Object, named_directories, named_directory, room_for_named, unlink_named},
+    place::{Draft, Identity, NAMES_APPEAR_UNREADY, Place, check_name, process_lives, remove_place, unmap},
 };
-use crate::{Error, sys::Refusal};
+use crate::Error;
 
 // SAFETY: the C runtime's function, as the C standard has it.
 unsafe extern "C" {
@@ -158,232 +154,7 @@ pub(crate) fn anonymous_works() -> bool {
     false
 }
 
-/// Where files lie that last as long as named segments do: the user's own directory.
-pub(crate) fn named_directory() -> PathBuf {
-    std::env::temp_dir()
-}
-
-/// Makes a file; an error if anything has the name. The directory is this user's.
-pub(crate) fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path)
-}
-
-/// Opens a file for reading, following no link; only a regular file will do.
-pub(crate) fn open_private(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"))
-    }
-}
-
-/// Reads bytes of a file, all that are asked for.
-pub(crate) fn read_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match file.seek_read(bytes, offset)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => {
-                bytes = &mut bytes[read..];
-                offset += read as u64;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Writes bytes to a file, behind what has been written. They may change meanwhile.
-///
-/// # Safety
-///
-/// `data..data + len` is mapped for reading until the call returns.
-pub(crate) unsafe fn write_from(mut file: &File, data: NonNull<u8>, len: usize) -> io::Result<()> {
-    let mut copy = [0; 4096];
-    let mut done = 0;
-    while done < len {
-        let step = copy.len().min(len - done);
-        // SAFETY: lies within the caller's bytes.
-        let rest = unsafe { data.add(done) }.as_ptr();
-        // SAFETY: as many of the caller's bytes as there are, or less, and they are not in `copy`. Bytes that change
-        // meanwhile are copied as they are.
-        unsafe { ptr::copy_nonoverlapping(rest, copy.as_mut_ptr(), step) };
-        file.write_all(&copy[..step])?;
-        done += step;
-    }
-    Ok(())
-}
-
-/// Nothing: a write will say if there is no room.
-///
-/// # Errors
-///
-/// None; see Linux.
-pub(crate) fn reserve_file(_file: &File, _len: u64) -> Result<(), Error> {
-    Ok(())
-}
-
-/// What only this process has: there is no `fork`.
-#[derive(Debug)]
-pub(crate) struct Uninherited<T>(T);
-
-impl<T> Uninherited<T> {
-    /// The handle.
-    ///
-    /// # Errors
-    ///
-    /// None; see Unix.
-    pub(crate) fn get(&self) -> io::Result<&T> {
-        Ok(&self.0)
-    }
-}
-
-impl Uninherited<File> {
-    /// Makes a file; an error if anything has the name.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub(crate) fn create_private(path: &Path) -> io::Result<Self> {
-        create_private(path).map(Uninherited)
-    }
-}
-
-/// A file that nobody else can open; the system removes it with the handle.
-#[derive(Debug)]
-pub(crate) struct LockFile(#[expect(dead_code, reason = "it is there to be closed")] File);
-
-impl LockFile {
-    /// Takes the lock with this name; none if another process has it, or it can't be had.
-    pub(crate) fn take(path: PathBuf) -> Option<LockFile> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).share_mode(0);
-        options
-            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT)
-            .access_mode(GENERIC_READ | DELETE);
-        options.open(path).ok().map(LockFile)
-    }
-}
-
-/// A named file mapping, as this process has it open. It has no holes.
-#[derive(Debug)]
-pub(crate) struct Object(OwnedHandle);
-
-impl Object {
-    /// The mapping with this name. Names are the session's, and the file behind it lies in the user's own directory.
-    pub(crate) fn open_named(name: &str) -> Result<Object, Refusal> {
-        let wide: Vec<u16> = name.encode_utf16().chain([0]).collect();
-        // SAFETY: the name ends in a zero, and lives longer than the call.
-        let handle = unsafe { OpenFileMappingW(FILE_MAP_READ, 0, wide.as_ptr()) };
-        if handle.is_null() {
-            let error = io::Error::last_os_error();
-            return Err(match error.raw_os_error().map(i32::cast_unsigned) {
-                Some(ERROR_FILE_NOT_FOUND) => Refusal::Absent,
-                Some(ERROR_ACCESS_DENIED) => Refusal::Forbidden(error),
-                _ => Refusal::Failed("OpenFileMapping", error),
-            });
-        }
-        // SAFETY: a new handle that is nobody else's.
-        Ok(Object(unsafe { OwnedHandle::from_raw_handle(handle) }))
-    }
-
-    /// A name leads to one object as long as a handle on it is open, and this is one.
-    pub(crate) fn is_same(&self, _other: &Object) -> bool {
-        true
-    }
-
-    /// Bytes that the mapping has.
-    pub(crate) fn size(&self) -> io::Result<u64> {
-        self.with_view(|_, size| size)
-    }
-
-    /// Bytes of the mapping, from an offset on.
-    pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.with_view(|view, size| {
-            if offset.checked_add(bytes.len() as u64).is_none_or(|end| end > size) {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            // SAFETY: the view has more bytes than that, as the system has said.
-            let from = unsafe { view.add(offset as usize) };
-            // SAFETY: as many are left behind it; the target is not in the view. Bytes that change meanwhile are copied as
-            // they are: the copy is what gets checked.
-            unsafe { ptr::copy_nonoverlapping(from.cast_const(), bytes.as_mut_ptr(), bytes.len()) };
-            Ok(())
-        })?
-    }
-
-    fn with_view<R>(&self, look: impl FnOnce(*mut u8, u64) -> R) -> io::Result<R> {
-        use std::os::windows::io::AsRawHandle;
-        // SAFETY: the handle is open; a new view, at an address that the system chooses.
-        let view = unsafe { MapViewOfFile(self.0.as_raw_handle(), FILE_MAP_READ, 0, 0, 0) };
-        if view.Value.is_null() {
-            return Err(io::Error::last_os_error());
-        }
-        let view = View(view);
-        let mut info = MEMORY_BASIC_INFORMATION::default();
-        // SAFETY: fills in the struct, whose size it is told.
-        let filled = unsafe { VirtualQuery(view.0.Value, &raw mut info, mem::size_of_val(&info)) };
-        if filled == 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(look(view.0.Value.cast(), info.RegionSize as u64))
-    }
-
-    /// Nothing: there are no holes.
-    pub(crate) fn reserve(&self, _range: Range<u64>) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Not possible here: a mapping is the only way to the bytes.
-    pub(crate) fn write_at(&self, _offset: u64, _bytes: &[u8]) -> bool {
-        false
-    }
-
-    /// Not possible here.
-    pub(crate) fn punch(&self, _range: Range<u64>) -> bool {
-        false
-    }
-
-    /// The file has its full size from the beginning.
-    pub(crate) fn available(&self) -> u64 {
-        u64::MAX
-    }
-}
-
-/// A view that is unmapped when it goes.
-struct View(MEMORY_MAPPED_VIEW_ADDRESS);
-
-impl Drop for View {
-    fn drop(&mut self) {
-        // SAFETY: the view was mapped by whoever made this, and nothing refers into it any more.
-        unsafe { UnmapViewOfFile(self.0) };
-    }
-}
-
-/// Takes a name away; nothing if it is gone. As the `shared_memory` crate does it, whose files these are: the file is
-/// renamed, so that it is not found, and goes with its last handle.
-pub(crate) fn unlink_named(name: &str) -> io::Result<()> {
-    let directory = std::env::temp_dir().join("shared_memory-rs");
-    let name = name.trim_start_matches('/');
-    let path = directory.join(name);
-    let opened = OpenOptions::new()
-        .access_mode(GENERIC_READ | GENERIC_WRITE | DELETE)
-        .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
-        .attributes(FILE_ATTRIBUTE_TEMPORARY)
-        .custom_flags(FILE_FLAG_DELETE_ON_CLOSE)
-        .open(&path);
-    match opened {
-        Ok(_closed_after_the_rename) => fs::rename(&path, directory.join(format!("{name}_deleted"))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
 /// Bytes of the largest file that this process may make.
 pub(crate) fn largest_file() -> u64 {
     u64::MAX
-}
-
-/// Whether an open file still has a name.
-pub(crate) fn is_in_view(_file: &File) -> bool {
-    true
 }

@@ -21,7 +21,7 @@ impl LockFile {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).mode(0o600);
         let file = Uninherited::open(|| private(&mut options, &path)).ok()?;
-        let taken = file.get().is_ok_and(|file| file.try_lock().is_ok() && is_in_view(file));
+        let taken = file.get().is_ok_and(|file| file.try_lock().is_ok() && is_in_view(file, &path));
         taken.then(|| LockFile { path, file })
     }
 }

@@ -4,22 +4,17 @@
 use std::{
     fs::{self, File, OpenOptions},
     io, mem,
-    os::windows::{
-        ffi::OsStrExt,
-        io::{AsRawHandle, FromRawHandle, OwnedHandle},
-    },
-    path::{Path, PathBuf},
+    os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle},
+    path::PathBuf,
     ptr::{self, NonNull},
 };
 
 use windows_sys::Win32::{
     Foundation::{
-        ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_COMMITMENT_LIMIT, ERROR_DISK_FULL, ERROR_FILE_EXISTS,
-        ERROR_FILE_NOT_FOUND, ERROR_HANDLE_DISK_FULL, ERROR_INVALID_HANDLE, ERROR_INVALID_PARAMETER,
-        ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY, ERROR_PATH_NOT_FOUND, HANDLE, INVALID_HANDLE_VALUE,
-        SetLastError, WAIT_OBJECT_0,
+        ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_FILE_EXISTS, ERROR_FILE_NOT_FOUND, ERROR_INVALID_HANDLE,
+        ERROR_INVALID_PARAMETER, ERROR_PATH_NOT_FOUND, HANDLE, INVALID_HANDLE_VALUE, SetLastError, WAIT_OBJECT_0,
     },
-    Storage::FileSystem::{BY_HANDLE_FILE_INFORMATION, GetFileInformationByHandle, MoveFileExW},
+    Storage::FileSystem::MoveFileExW,
     System::{
         Memory::{
             CreateFileMappingW, FILE_MAP_ALL_ACCESS, FILE_MAP_READ, FILE_MAP_WRITE, MEMORY_BASIC_INFORMATION,
@@ -30,6 +25,7 @@ use windows_sys::Win32::{
     },
 };
 
+use super::files::{FileNumber, is_no_space, number_of, wide};
 use crate::sys::{
     place::{Address, Mapping, PlaceError},
     random_u64,
@@ -68,9 +64,6 @@ pub(crate) enum Identity {
     /// The second is what tells it from others, as the system said when it was opened.
     File(File, Option<FileNumber>),
 }
-
-/// Volume and file.
-type FileNumber = (u32, u32, u32);
 
 /// Something new. By path, nobody sees it: it is a file with another name. By name, it is in view as soon as it is there:
 /// who opens it must see by what it holds whether it is ready.
@@ -346,17 +339,6 @@ fn owned(handle: HANDLE) -> Option<OwnedHandle> {
     (!handle.is_null()).then(|| unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-fn number_of(file: &File) -> Option<FileNumber> {
-    let mut info = BY_HANDLE_FILE_INFORMATION::default();
-    // SAFETY: the file is open; fills in the struct.
-    let filled = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut info) } != 0;
-    filled.then_some((info.dwVolumeSerialNumber, info.nFileIndexHigh, info.nFileIndexLow))
-}
-
-fn wide(path: &Path) -> Vec<u16> {
-    path.as_os_str().encode_wide().chain([0]).collect()
-}
-
 fn code(error: &io::Error) -> Option<u32> {
     error.raw_os_error().map(i32::cast_unsigned)
 }
@@ -381,18 +363,14 @@ fn refused(operation: &'static str, error: io::Error) -> PlaceError {
 
 /// Why something new can't be made.
 fn not_made(operation: &'static str, error: io::Error, requested: u64) -> PlaceError {
+    if is_no_space(&error) {
+        return no_room(requested);
+    }
     match code(&error) {
         Some(ERROR_ALREADY_EXISTS | ERROR_FILE_EXISTS) => PlaceError::Exists,
         Some(ERROR_PATH_NOT_FOUND) => PlaceError::NoDirectory,
         Some(ERROR_ACCESS_DENIED) => PlaceError::Denied(error),
         Some(ERROR_INVALID_HANDLE) => PlaceError::NotAFile("an event, a mutex or another object"),
-        Some(
-            ERROR_COMMITMENT_LIMIT
-            | ERROR_DISK_FULL
-            | ERROR_HANDLE_DISK_FULL
-            | ERROR_NO_SYSTEM_RESOURCES
-            | ERROR_NOT_ENOUGH_MEMORY,
-        ) => no_room(requested),
         _ => PlaceError::Failed(operation, error),
     }
 }

@@ -1,0 +1,305 @@
+//! Files of this user's, and how they go.
+//!
+//! A file that is removed while somebody has it open keeps its name until the last handle is closed (newer systems have
+//! another way, which a mapped file, older systems and other file systems refuse). So it is given another name first, one
+//! that is looked for by nobody, and it goes under that one: the name that it had is free at once.
+//!
+//! Locks are mandatory: nobody reads or writes what another handle has locked. So what is locked is a byte far behind all
+//! that a file holds.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    mem,
+    os::windows::{
+        ffi::OsStrExt,
+        fs::{FileExt, OpenOptionsExt},
+        io::AsRawHandle,
+    },
+    path::{Path, PathBuf},
+    ptr::{self, NonNull},
+    thread,
+    time::{Duration, Instant},
+};
+
+use windows_sys::Win32::{
+    Foundation::{
+        ERROR_COMMITMENT_LIMIT, ERROR_DISK_FULL, ERROR_DISK_QUOTA_EXCEEDED, ERROR_HANDLE_DISK_FULL, ERROR_IO_PENDING,
+        ERROR_LOCK_VIOLATION, ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_ENOUGH_QUOTA,
+        ERROR_OUTOFMEMORY, ERROR_SHARING_VIOLATION, GENERIC_READ,
+    },
+    Storage::FileSystem::{
+        BY_HANDLE_FILE_INFORMATION, DELETE, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_DELETE_ON_CLOSE,
+        FILE_FLAG_OPEN_REPARSE_POINT, FILE_RENAME_INFO, FILE_SHARE_READ, FILE_SHARE_WRITE, FileRenameInfo,
+        GetDiskFreeSpaceExW, GetFileInformationByHandle, GetFinalPathNameByHandleW, LOCKFILE_EXCLUSIVE_LOCK,
+        LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, SetFileInformationByHandle,
+    },
+    System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0},
+};
+
+use crate::{Error, sys::random_u64};
+
+/// What the names of files begin with that are removed, and still open somewhere.
+const REMOVED: &str = "commonage-gone-";
+/// How long a removal waits for one that has opened the file to remove it, or to do something else of a moment.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Which byte a lock covers: 2^62.
+const LOCKED: OVERLAPPED_0_0 = OVERLAPPED_0_0 { Offset: 0, OffsetHigh: 1 << 30 };
+
+/// Makes a file; an error if anything has the name. The directory is this user's.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).open(path)
+}
+
+/// Opens a file for reading, following no link; only a regular file will do.
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
+    let file = open_whatever(path, GENERIC_READ)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"))
+    }
+}
+
+/// Opens a file, a directory or a link.
+pub(super) fn open_whatever(path: &Path, access: u32) -> io::Result<File> {
+    let flags = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS;
+    OpenOptions::new().access_mode(access).custom_flags(flags).open(path)
+}
+
+/// Reads bytes of a file, all that are asked for.
+pub(crate) fn read_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.seek_read(bytes, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                bytes = &mut bytes[read..];
+                offset += read as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes bytes to a file, behind what has been written. They may change meanwhile.
+///
+/// # Safety
+///
+/// `data..data + len` is mapped for reading until the call returns.
+pub(crate) unsafe fn write_from(mut file: &File, data: NonNull<u8>, len: usize) -> io::Result<()> {
+    let mut copy = [0; 4096];
+    let mut done = 0;
+    while done < len {
+        let step = copy.len().min(len - done);
+        // SAFETY: lies within the caller's bytes.
+        let rest = unsafe { data.add(done) }.as_ptr();
+        // SAFETY: as many of the caller's bytes as there are, or less, and they are not in `copy`. Bytes that change
+        // meanwhile are copied as they are.
+        unsafe { ptr::copy_nonoverlapping(rest, copy.as_mut_ptr(), step) };
+        file.write_all(&copy[..step])?;
+        done += step;
+    }
+    Ok(())
+}
+
+/// Makes room for an empty file's bytes, and makes it as long.
+///
+/// # Errors
+///
+/// [`Error::NoSpace`], [`Error::Os`].
+pub(crate) fn reserve_file(file: &File, len: u64) -> Result<(), Error> {
+    let available = path_of(file).and_then(|path| Some(room_in(path.parent()?))).unwrap_or(u64::MAX);
+    if len > available {
+        return Err(Error::NoSpace { requested: len, available }); // and nothing has been taken from others for it
+    }
+    file.set_len(len).map_err(|error| {
+        if is_no_space(&error) {
+            Error::NoSpace { requested: len, available: 0 }
+        } else {
+            Error::os("SetEndOfFile", error)
+        }
+    })
+}
+
+/// Bytes that this user may still write in a directory; `u64::MAX` where nobody says.
+pub(super) fn room_in(directory: &Path) -> u64 {
+    let (name, mut room) = (wide(directory), 0);
+    // SAFETY: the name ends in a zero and lives longer than the call; fills in the one number that it is given.
+    let told = unsafe { GetDiskFreeSpaceExW(name.as_ptr(), &raw mut room, ptr::null_mut(), ptr::null_mut()) } != 0;
+    if told { room } else { u64::MAX }
+}
+
+/// Takes away the name of a file, which must be one: when this returns nothing has it, whoever has the file open, and of all
+/// who try at once one succeeds. The file goes with its last handle.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    // Others may read and write it meanwhile, but not remove or rename it.
+    options.access_mode(DELETE).share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE);
+    options.custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT);
+    let began = Instant::now();
+    let file = loop {
+        match options.open(path) {
+            Err(error) if has_code(&error, &[ERROR_SHARING_VIOLATION]) && began.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            opened => break opened?,
+        }
+    };
+    // It goes with the handle, whatever becomes of this: should the name stay, then as long as the file is open.
+    let random = random_u64().map_err(io::Error::other)?;
+    let _ = rename(&file, &path.with_file_name(format!("{REMOVED}{random:016x}")));
+    Ok(())
+}
+
+/// Whether a file has a name that says that it is removed: it goes with its last handle, or stays if the system has ended
+/// before.
+pub(crate) fn is_removed(name: &str) -> bool {
+    let all_digits = |rest: &str| rest.len() == 16 && rest.bytes().all(|digit| digit.is_ascii_hexdigit());
+    name.strip_prefix(REMOVED).is_some_and(all_digits)
+}
+
+/// Gives an open file another name, which nothing has.
+fn rename(file: &File, to: &Path) -> io::Result<()> {
+    let name = wide(to);
+    // The struct ends in the name, of which it has room for one unit. Words, for their alignment.
+    let len = mem::size_of::<FILE_RENAME_INFO>() + mem::size_of_val(&*name);
+    let mut words = vec![0_u64; len.div_ceil(8)];
+    let info = words.as_mut_ptr().cast::<FILE_RENAME_INFO>();
+    // SAFETY: the struct fits and is aligned; all zero it is one that replaces nothing.
+    let length = unsafe { &raw mut (*info).FileNameLength };
+    // SAFETY: a field of that struct.
+    unsafe { length.write((mem::size_of_val(&*name) - 2) as u32) };
+    // SAFETY: as above.
+    let rest = unsafe { &raw mut (*info).FileName }.cast::<u16>();
+    // SAFETY: there is room for all of it, by `len`, and the two are different vectors.
+    unsafe { ptr::copy_nonoverlapping(name.as_ptr(), rest, name.len()) };
+    // SAFETY: the file is open, and the struct as long as that.
+    let done = unsafe { SetFileInformationByHandle(file.as_raw_handle(), FileRenameInfo, info.cast(), len as u32) };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Whether an open file still has this name.
+pub(crate) fn is_in_view(file: &File, path: &Path) -> bool {
+    open_whatever(path, 0).is_ok_and(|found| is_same(&found, file))
+}
+
+/// Are two open files one?
+pub(super) fn is_same(a: &File, b: &File) -> bool {
+    number_of(a).is_some_and(|number| Some(number) == number_of(b))
+}
+
+/// Volume and file.
+pub(super) type FileNumber = (u32, u32, u32);
+
+/// What tells a file from others, as long as it is open.
+pub(super) fn number_of(file: &File) -> Option<FileNumber> {
+    let mut info = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the file is open; fills in the struct.
+    let filled = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut info) } != 0;
+    filled.then_some((info.dwVolumeSerialNumber, info.nFileIndexHigh, info.nFileIndexLow))
+}
+
+/// Takes the lock of a file for this handle; `WouldBlock` if another has it, in this process or another.
+pub(crate) fn try_lock(file: &File) -> io::Result<()> {
+    lock(file, LOCKFILE_EXCLUSIVE_LOCK)
+}
+
+/// As `try_lock`, but others may have it so, too.
+pub(crate) fn try_lock_shared(file: &File) -> io::Result<()> {
+    lock(file, 0)
+}
+
+fn lock(file: &File, how: u32) -> io::Result<()> {
+    let mut at = OVERLAPPED { Anonymous: OVERLAPPED_0 { Anonymous: LOCKED }, ..Default::default() };
+    // SAFETY: the file is open, and not for calls that go on when they have returned.
+    let done = unsafe { LockFileEx(file.as_raw_handle(), how | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &raw mut at) };
+    if done != 0 {
+        return Ok(());
+    }
+    match io::Error::last_os_error() {
+        error if has_code(&error, &[ERROR_LOCK_VIOLATION, ERROR_IO_PENDING]) => Err(io::ErrorKind::WouldBlock.into()),
+        error => Err(error),
+    }
+}
+
+/// Is it for want of room that a call failed?
+pub(crate) fn is_no_space(error: &io::Error) -> bool {
+    let codes = [
+        ERROR_COMMITMENT_LIMIT,
+        ERROR_DISK_FULL,
+        ERROR_DISK_QUOTA_EXCEEDED,
+        ERROR_HANDLE_DISK_FULL,
+        ERROR_NO_SYSTEM_RESOURCES,
+        ERROR_NOT_ENOUGH_MEMORY,
+        ERROR_NOT_ENOUGH_QUOTA,
+        ERROR_OUTOFMEMORY,
+    ];
+    has_code(error, &codes)
+}
+
+fn has_code(error: &io::Error, codes: &[u32]) -> bool {
+    error.raw_os_error().is_some_and(|code| codes.contains(&code.cast_unsigned()))
+}
+
+/// The name as the system takes it: it ends in a zero.
+pub(super) fn wide(path: &Path) -> Vec<u16> {
+    path.as_os_str().encode_wide().chain([0]).collect()
+}
+
+/// Where an open file is.
+fn path_of(file: &File) -> Option<PathBuf> {
+    use std::{ffi::OsString, os::windows::ffi::OsStringExt};
+    let mut name = vec![0; 1 << 10];
+    for _ in 0..2 {
+        // SAFETY: the file is open; fills in as many units as it is told.
+        let len = unsafe { GetFinalPathNameByHandleW(file.as_raw_handle(), name.as_mut_ptr(), name.len() as u32, 0) };
+        match len as usize {
+            0 => return None,
+            len if len < name.len() => return Some(OsString::from_wide(&name[..len]).into()),
+            len => name.resize(len, 0),
+        }
+    }
+    None
+}
+
+/// What only this process has: there is no `fork`.
+#[derive(Debug)]
+pub(crate) struct Uninherited<T>(T);
+
+impl<T> Uninherited<T> {
+    /// The handle.
+    ///
+    /// # Errors
+    ///
+    /// None; see Unix.
+    pub(crate) fn get(&self) -> io::Result<&T> {
+        Ok(&self.0)
+    }
+}
+
+impl Uninherited<File> {
+    /// Makes a file; an error if anything has the name.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub(crate) fn create_private(path: &Path) -> io::Result<Self> {
+        create_private(path).map(Uninherited)
+    }
+}
+
+/// A file that nobody else can open; the system removes it with the handle.
+#[derive(Debug)]
+pub(crate) struct LockFile(#[expect(dead_code, reason = "it is there to be closed")] File);
+
+impl LockFile {
+    /// Takes the lock with this name; none if another process has it, or it can't be had.
+    pub(crate) fn take(path: PathBuf) -> Option<LockFile> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).share_mode(0);
+        options
+            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT)
+            .access_mode(GENERIC_READ | DELETE);
+        options.open(path).ok().map(LockFile)
+    }
+}
