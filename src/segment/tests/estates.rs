@@ -2,39 +2,16 @@
 //! and sweep there.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::Write,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
 
 use super::{
     super::estates::{Estate, estates},
+    files::{Left, of_identity, of_segment, symlink},
     *,
 };
-
-/// A file that goes with the test, however it ends.
-struct Left(PathBuf);
-
-impl Left {
-    fn new(name: &str, content: &str) -> Left {
-        let left = Left(Path::new("/dev/shm").join(name));
-        let mut file = sys::create_private(&left.0).unwrap();
-        file.write_all(content.as_bytes()).unwrap();
-        left
-    }
-
-    fn exists(&self) -> bool {
-        fs::symlink_metadata(&self.0).is_ok()
-    }
-}
-
-impl Drop for Left {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 /// A segment whose name goes with the test, however it ends.
 struct Made(Segment);
@@ -68,8 +45,7 @@ fn what_a_killed_process_leaves_is_found_looked_at_and_removed() {
     let said = child.hear();
     let (number, theirs) = said.split_once(' ').unwrap();
     let (number, id) = (number.parse().unwrap(), peer::locator(theirs).id);
-    let file = Left(Path::new("/dev/shm").join(id_file(number)));
-    let _name = Left(PathBuf::from(format!("/dev/shm{}", named::name_of(id))));
+    let (file, _name) = (Left(of_identity(number)), Left(of_segment(id)));
     assert!(estate_with(id).is_none(), "it lives");
     assert_eq!(Peek::open(id).unwrap().liveness(number), Liveness::Alive);
     child.kill();
@@ -142,37 +118,59 @@ fn what_is_no_identity_file_is_let_be() {
     let made = made();
     let list = format!("{}\n", named::name_of(made.0.id()));
     let elsewhere = Left::new(&format!("commonage-test-list-{:016x}", number()), &list);
-    let link = Left(Path::new("/dev/shm").join(id_file(number())));
-    symlink(&elsewhere.0, &link.0).unwrap();
+    let link = Left(of_identity(number()));
+    let linked = symlink(&elsewhere.0, &link.0);
     let long = Left::new(&format!("{}0", id_file(number())), &list);
     let capital = Left::new("commonage-id-00ABCDEF00ABCDEF", &list);
-    let directory = Path::new("/dev/shm").join(id_file(number()));
+    let directory = of_identity(number());
     fs::create_dir(&directory).unwrap();
     let found = estate_with(made.0.id());
     fs::remove_dir(&directory).unwrap();
     assert!(found.is_none(), "{found:?}");
-    assert!([elsewhere, link, long, capital].iter().all(Left::exists));
+    assert!([elsewhere, long, capital].iter().all(Left::exists));
+    assert_eq!(link.exists(), linked);
 }
 
 #[test]
-fn looking_makes_no_memory_and_takes_only_what_is_private() {
+fn what_is_looked_at_is_read_and_nothing_beyond_its_end() {
     let id = SegmentId(sys::random_u64().unwrap());
     let made = Made(Segment::create(Backing::Named, id, CONTROL, DATA).unwrap());
-    let path = format!("/dev/shm{}", named::name_of(id));
+    let peek = Peek::open(id).unwrap();
+    assert_eq!(peek.size(), (CONTROL + DATA) as u64);
+    let mut bytes = vec![1; CONTROL];
+    assert!(peek.read(DATA as u64, &mut bytes));
+    assert!(bytes.iter().all(|byte| *byte == 0));
+    // What is written through a mapping shows at once, wherever it lies.
+    for at in [8, GRANULE - 8, GRANULE + 4096, CONTROL + DATA - 8] {
+        word(&made.0, at).store(at as u64, Ordering::Relaxed);
+        let mut found = [0; 9];
+        assert_eq!(peek.read(at as u64, &mut found), at + 9 <= CONTROL + DATA);
+        assert!(peek.read(at as u64, &mut found[..8]));
+        assert_eq!(found[..8], (at as u64).to_le_bytes());
+    }
+    assert!(!peek.read(DATA as u64 + 1, &mut bytes), "beyond its end");
+    assert!(!peek.read(u64::MAX, &mut bytes));
+    assert!(peek.read(0, &mut []));
+    drop(made);
+    assert!(Peek::open(id).is_none());
+    assert!(peek.remove(), "it is gone already");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn looking_makes_no_memory_and_takes_only_what_is_private() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let id = SegmentId(sys::random_u64().unwrap());
+    let _made = Made(Segment::create(Backing::Named, id, CONTROL, DATA).unwrap());
+    let path = of_segment(id);
     let peek = Peek::open(id).unwrap();
     let mut bytes = vec![1; CONTROL];
     assert!(peek.read(DATA as u64, &mut bytes));
     assert!(bytes.iter().all(|byte| *byte == 0));
     assert_eq!(fs::metadata(&path).unwrap().blocks(), 0);
-    assert!(!peek.read(DATA as u64 + 1, &mut bytes), "beyond its end");
-    assert!(!peek.read(u64::MAX, &mut bytes));
-    assert!(peek.read(0, &mut []));
-    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     assert!(Peek::open(id).is_none());
-    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-    drop(made);
-    assert!(Peek::open(id).is_none());
-    assert!(peek.remove(), "it is gone already");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// `cargo test --release --lib -- --ignored --nocapture a_thousand`.
@@ -191,7 +189,7 @@ fn a_thousand_segments_of_a_hundred_dead() {
         let ids: Vec<_> = (0..10).map(|_| SegmentId(number())).collect();
         for id in &ids {
             let header = [HEADER[0], HEADER[1], id.0].map(u64::to_le_bytes).concat();
-            left.push(Left::new(&named::name_of(*id)[1..], ""));
+            left.push(Left::at(of_segment(*id), ""));
             let file = File::options().write(true).open(&left.last().unwrap().0).unwrap();
             (&file).write_all(&header).unwrap();
             file.set_len(64 << 20).unwrap();
@@ -201,7 +199,7 @@ fn a_thousand_segments_of_a_hundred_dead() {
     }
     let (found, looked) = timed("estates", estates);
     assert!(found.len() >= 100);
-    let ours = |id: &SegmentId| left.iter().any(|file| file.0.ends_with(&named::name_of(*id)[1..]));
+    let ours = |id: &SegmentId| left.iter().any(|file| file.0 == of_segment(*id));
     let found: Vec<_> = found.into_iter().filter(|estate| estate.segments().first().is_some_and(ours)).collect();
     let ((), removed) = timed("looked at and removed", || {
         for estate in found {

@@ -2,13 +2,18 @@
 
 #[cfg(target_os = "linux")]
 mod doors;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod estates;
+mod files;
 #[cfg(target_os = "linux")]
 mod fork;
-#[cfg(target_os = "linux")]
 mod names;
 mod peer;
+#[cfg(target_os = "linux")]
+mod roles;
+#[cfg(not(target_os = "linux"))]
+#[path = "roles_elsewhere.rs"]
+mod roles;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,8 +75,7 @@ fn child() {
     match told.role() {
         "attach" => attaches(told),
         "create" => creates(told),
-        #[cfg(target_os = "linux")]
-        role if doors::child(role, &told) || fork::child(role, &told) || names::child(role, &told) => {}
+        role if names::child(role, &told) || roles::child(role, &told) => {}
         role => panic!("no role {role}"),
     }
 }
