@@ -1,8 +1,9 @@
 //! What the platforms have in common.
 
 use std::{
+    io::Write,
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicU32, AtomicU64, Ordering},
         mpsc,
     },
@@ -13,6 +14,122 @@ use std::{
 #[cfg(target_os = "linux")]
 use super::unix::LockFile;
 use super::*;
+
+/// A file with this content, that goes with the test if that has not removed it.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new(content: &[u8]) -> Scratch {
+        let name = format!("commonage-test-file-{:016x}", random_u64().unwrap());
+        let scratch = Scratch(std::env::temp_dir().join(name));
+        create_private(&scratch.0).unwrap().write_all(content).unwrap();
+        scratch
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_away_is_free_at_once_whoever_has_the_file_open() {
+    let scratch = Scratch::new(b"first");
+    let open = open_private(&scratch.0).unwrap();
+    assert!(is_in_view(&open, &scratch.0));
+    remove_file(&scratch.0).unwrap();
+    assert!(!is_in_view(&open, &scratch.0));
+    assert!(!scratch.0.exists());
+    assert_eq!(open_private(&scratch.0).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(remove_file(&scratch.0).unwrap_err().kind(), io::ErrorKind::NotFound);
+
+    create_private(&scratch.0).unwrap().write_all(b"second").unwrap();
+    let second = open_private(&scratch.0).unwrap();
+    assert!(is_in_view(&second, &scratch.0) && !is_in_view(&open, &scratch.0));
+    let mut bytes = [0; 5];
+    read_at(&open, &mut bytes, 0).unwrap();
+    assert_eq!(&bytes, b"first");
+    assert!(read_at(&open, &mut bytes, 1).is_err());
+}
+
+#[test]
+fn a_directory_is_not_removed_as_a_file() {
+    let scratch = Scratch::new(b"");
+    remove_file(&scratch.0).unwrap();
+    std::fs::create_dir(&scratch.0).unwrap();
+    let refused = remove_file(&scratch.0);
+    std::fs::remove_dir(&scratch.0).unwrap();
+    assert!(refused.is_err());
+}
+
+#[test]
+fn of_all_who_remove_a_file_one_succeeds() {
+    for _ in 0..50 {
+        let scratch = Scratch::new(b"once");
+        let (barrier, winners) = (Barrier::new(4), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let open = open_private(&scratch.0).unwrap();
+                    barrier.wait();
+                    winners.fetch_add(u32::from(remove_file(&scratch.0).is_ok()), Ordering::Relaxed);
+                    drop(open);
+                });
+            }
+        });
+        assert_eq!(winners.into_inner(), 1);
+    }
+}
+
+#[test]
+fn what_is_locked_is_read_and_written_by_others() {
+    let scratch = Scratch::new(b"listed");
+    let (own, other) = (open_private(&scratch.0).unwrap(), open_private(&scratch.0).unwrap());
+    try_lock(&own).unwrap();
+    let would_block = |done: io::Result<()>| done.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+    assert!(would_block(try_lock(&other)) && would_block(try_lock_shared(&other)));
+    let mut bytes = [0; 6];
+    read_at(&other, &mut bytes, 0).unwrap();
+    assert_eq!(&bytes, b"listed");
+    std::fs::write(&scratch.0, b"other").unwrap();
+    assert_eq!(std::fs::read(&scratch.0).unwrap(), b"other");
+    drop(own);
+    try_lock_shared(&other).unwrap();
+    let third = open_private(&scratch.0).unwrap();
+    try_lock_shared(&third).unwrap();
+    assert!(would_block(try_lock(&open_private(&scratch.0).unwrap())));
+}
+
+/// Elsewhere a write will say.
+#[cfg(any(target_os = "linux", windows))]
+#[test]
+fn a_file_that_there_is_no_room_for_is_refused() {
+    let scratch = Scratch::new(b"");
+    let file = std::fs::OpenOptions::new().write(true).open(&scratch.0).unwrap();
+    assert!(matches!(reserve_file(&file, 1 << 60), Err(Error::NoSpace { requested, .. }) if requested == 1 << 60));
+    reserve_file(&file, 5000).unwrap();
+}
+
+/// Whoever reads that directory clears it away.
+#[cfg(windows)]
+#[test]
+fn what_is_removed_has_a_name_that_says_so() {
+    let scratch = Scratch::new(b"");
+    let open = open_private(&scratch.0).unwrap();
+    remove_file(&scratch.0).unwrap();
+    let directory = scratch.0.parent().unwrap();
+    let names = || std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = names().filter(|name| is_removed(name)).collect();
+    assert!(!left.is_empty());
+    assert!(
+        !["commonage-gone-", "commonage-gone-0123456789abcdef0", "commonage-id-0123456789abcdef"]
+            .map(is_removed)
+            .contains(&true)
+    );
+    drop(open);
+    assert!(!left.iter().all(|name| directory.join(name).exists()));
+}
 
 #[test]
 fn who_and_when() {
