@@ -18,6 +18,7 @@
 //! | to know what went wrong | [`Error`], [`Refused`] |
 //! | to choose where memory comes from, to have it ready, to give it back | [`Config`], [`Backing`], [`prefault`], [`trim`] |
 //! | to see what there is, to take back what is lost | [`stats`], [`sweep`], [`reclaim`] |
+//! | to move from another crate, to know a platform, a container, the layout, each hazard and its test | the [`guide`] |
 //!
 //! # Who is trusted with what
 //!
@@ -60,6 +61,7 @@ mod fingerprint;
 mod forged;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod guide;
 pub mod link;
 mod pool;
 mod segment;

@@ -17,6 +17,7 @@ mod forked;
 #[cfg(target_os = "linux")]
 mod forks;
 mod formats;
+mod guide;
 mod handles;
 #[cfg(target_os = "linux")]
 mod leftovers;
