@@ -17,6 +17,7 @@ mod token;
 
 pub(crate) use token::{Draft, Token, Unverified, from_text};
 #[cfg(test)]
+#[allow(unused_imports, reason = "the tests that forge tokens do not run on every platform")]
 pub(crate) use token::{Fields, encode};
 
 /// Claims what a token is for. A claim that fails before the ticket is taken leaves it to be claimed by whoever can.

@@ -1,6 +1,6 @@
 //! More than there is: an error, and everything is as it was.
 
-use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, Ticket, trim};
+use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, Ticket};
 
 use crate::support::on_both_backings;
 
@@ -80,7 +80,7 @@ fn dropped_memory_goes_back_to_the_system() {
         assert!(resident() >= (6 * 64) << 20);
         drop(values);
         assert!(resident() <= 300 << 20, "the retain limit is 256 MiB, resident are {}", resident());
-        trim();
+        commonage::trim();
         assert!(resident() <= 8 << 20, "after trim(), resident are {}", resident());
         let value: SharedSlice<u8> = Shared::new(&(3, 1 << 20)).unwrap();
         assert!(value.iter().all(|b| *b == 3));
