@@ -1,7 +1,26 @@
-//! macOS, and the other Unix systems that the `shared_memory` crate knows.
+//! macOS.
+//!
+//! What it lacks of what Linux has, and what there is instead:
+//!
+//! | | |
+//! |---|---|
+//! | shared memory without a name | [`Backing::Named`](crate::Backing) is the only one |
+//! | a list of the names that there are | files of processes that list their own segments, in [`named_directory`] |
+//! | locks on an object | locked files there; for locks in links, the system's id of a process and when it was started |
+//! | holes, and giving memory back from the middle of an object | a segment is given back as a whole; its memory is the system's to page out |
+//! | an object's length that can change, its own number, its mode | each is set when it is made; a link's header has a number of its own |
+//! | names of more than 30 bytes | an error |
+//! | `futex` | calls for the same since macOS 14.4; before that, who waits looks once a millisecond |
+//! | descriptors in `/proc` | none needed |
+//! | `read` and `write` on an object | a mapping |
+//!
+//! Pages have 16 KiB on Apple's processors and 4 KiB on Intel's, also for a program of the one that runs on the other:
+//! what processes share goes by neither.
 
 mod announced;
 mod place;
+mod process;
+mod wait;
 
 use std::{
     fs::File,
@@ -9,11 +28,7 @@ use std::{
     ops::Range,
     os::fd::OwnedFd,
     path::PathBuf,
-    process,
     ptr::{self, NonNull},
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
-    thread,
-    time::Duration,
 };
 
 use rustix::{
@@ -25,9 +40,11 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-pub(crate) use self::announced::{Announced, new_id, own_id, renew, set_own_id};
-pub(crate) use self::place::{
-    Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, process_lives, remove_place, unlink,
+pub(crate) use self::{
+    announced::{Announced, new_id, own_id, renew, set_own_id},
+    place::{Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, remove_place, unlink},
+    process::process_lives,
+    wait::{wait, wait_on, wake_all, wake_one},
 };
 pub(crate) use super::unix::{
     LockFile, Uninherited, at_exit, create_private, is_in_view, is_no_space, is_removed, largest_file,
@@ -41,7 +58,7 @@ pub(crate) const PUNCHES: bool = false;
 
 /// The id of this process.
 pub(crate) fn process_id() -> u32 {
-    process::id()
+    std::process::id()
 }
 
 /// A number that tells this process from those that it was forked from: here the id that the system has given it.
@@ -61,26 +78,6 @@ pub(crate) fn available_memory() -> u64 {
     let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
     u64::try_from(pages).map_or(u64::MAX, |pages| pages.saturating_mul(page_size() as u64))
 }
-
-/// Sleeps for a moment if `word` is `expected`: there is no call that waits across processes.
-pub(crate) fn wait(word: &AtomicU32, expected: u32, at_most: Duration) {
-    if word.load(Ordering::Acquire) == expected {
-        thread::sleep(at_most.min(Duration::from_millis(1)));
-    }
-}
-
-/// As `wait`, on a word of 64 bits.
-pub(crate) fn wait_on(word: &AtomicU64, expected: u64, at_most: Duration) {
-    if word.load(Ordering::Acquire) == expected {
-        thread::sleep(at_most.min(Duration::from_millis(1)));
-    }
-}
-
-/// Nothing: those who wait look again by themselves.
-pub(crate) fn wake_all(_word: &AtomicU32) {}
-
-/// Nothing, as `wake_all`.
-pub(crate) fn wake_one(_word: &AtomicU64) {}
 
 /// Nothing: core dumps can't be told to leave pages out.
 ///

@@ -8,7 +8,7 @@ use rustix::{
     shm::{self, Mode},
 };
 
-pub(crate) use super::super::unix::place::{Identity, Place, process_exists as process_lives};
+pub(crate) use super::super::unix::place::{Identity, Place};
 use super::super::unix::{
     above_standard,
     place::{Temporary, is_there, not_made, open_file, refused, remove_file, set_len, set_mode, write_zeros},

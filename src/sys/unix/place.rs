@@ -219,7 +219,8 @@ pub(crate) fn refused(operation: &'static str, error: Errno) -> PlaceError {
         Errno::ACCESS | Errno::PERM | Errno::ROFS => PlaceError::Denied(error.into()),
         Errno::ISDIR => PlaceError::NotAFile("a directory"),
         Errno::LOOP => PlaceError::NotAFile("a symbolic link"),
-        Errno::NXIO => PlaceError::NotAFile("a socket or a device"),
+        // A socket is the first on Linux, the second on macOS.
+        Errno::NXIO | Errno::OPNOTSUPP => PlaceError::NotAFile("a socket or a device"),
         _ => PlaceError::Failed(operation, error.into()),
     }
 }
