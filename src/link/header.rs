@@ -10,7 +10,8 @@
 //! | 24 | 8 | fingerprint of the type | |
 //! | 32 | 8 | size of the type | in bytes |
 //! | 40 | 8 | bytes from the value on | at least the size |
-//! | 48 | 80 | zero | |
+//! | 48 | 8 | number | random: no two links have the same |
+//! | 56 | 72 | zero | |
 //! | 128 | | the value | or later, if its alignment is more |
 //!
 //! All numbers are in the byte order of the machine: the memory is its own, and a file from another machine has another
@@ -21,7 +22,11 @@ use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-use crate::{LinkFault, Shareable, sys};
+use super::builder::header_of;
+use crate::{
+    LinkFault, Shareable,
+    sys::{self, Address, Place, PlaceError},
+};
 
 /// Bytes of a header.
 pub(super) const HEADER: usize = 128;
@@ -50,7 +55,8 @@ pub(super) struct Header {
     fingerprint: AtomicU64,
     size: AtomicU64,
     bytes: AtomicU64,
-    _rest: [u64; 10],
+    number: AtomicU64,
+    _rest: [u64; 9],
 }
 
 const _: () = assert!(size_of::<Header>() == HEADER && align_of::<Header>() == 8);
@@ -71,6 +77,7 @@ impl Header {
         self.fingerprint.store(T::FINGERPRINT, Ordering::Relaxed);
         self.size.store(size_of::<T>() as u64, Ordering::Relaxed);
         self.bytes.store(bytes, Ordering::Relaxed);
+        self.number.store(sys::random_u64().unwrap_or_else(|_| sys::boot_time()), Ordering::Relaxed);
         // Release: with `look`, which reads the rest only after the magic.
         self.magic.store(MAGIC, Ordering::Release);
     }
@@ -80,6 +87,22 @@ impl Header {
         // Release: with `look`; who finds it ready finds the value whole.
         self.state.store(READY, Ordering::Release);
         sys::wake_all(&self.state);
+    }
+
+    /// Is this the header of the link that now has the name? Not if nothing has it; and if what has it may not be looked at,
+    /// it is taken to be.
+    pub(super) fn is_at(&self, address: &Address) -> bool {
+        let place = match Place::open(address, false) {
+            Ok(place) => place,
+            Err(error) => return !matches!(error, PlaceError::Absent),
+        };
+        if place.size() < HEADER as u64 {
+            return false;
+        }
+        let Ok(mapping) = place.map(HEADER, false) else { return true };
+        let there = header_of(&mapping);
+        let same = |one: &AtomicU64, other: &AtomicU64| one.load(Ordering::Relaxed) == other.load(Ordering::Relaxed);
+        same(&self.magic, &there.magic) && same(&self.number, &there.number)
     }
 
     /// Says that the value is over. Of all who say so, one is the first.
@@ -126,5 +149,42 @@ impl Header {
         // With the release in `ready`.
         std::sync::atomic::fence(Ordering::Acquire);
         Ok(Found::Ready { bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs, path::PathBuf};
+
+    use super::*;
+    use crate::{Link, link::ReadWrite};
+
+    /// A path that nothing has, nor will when the test is over.
+    struct Unused(PathBuf);
+
+    impl Drop for Unused {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_header_tells_its_link_from_another_that_has_the_name() {
+        let unused = Unused(env::temp_dir().join(format!("commonage-test-header-{:016x}", sys::random_u64().unwrap())));
+        let path = &unused.0;
+        let make = || Link::<u64, ReadWrite>::at_path(path).create().unwrap();
+        let is_there = |link: &Link<u64, ReadWrite>| {
+            header_of(&link.object.as_ref().unwrap().mapping).is_at(&Address::path(path).unwrap())
+        };
+        let first = Link::leak(make());
+        assert!(is_there(&first));
+        fs::remove_file(path).unwrap();
+        assert!(!is_there(&first), "nothing has the name");
+        fs::write(path, b"short").unwrap();
+        assert!(!is_there(&first), "no link has it");
+        fs::remove_file(path).unwrap();
+        let second = Link::leak(make());
+        assert!(is_there(&second));
+        assert!(!is_there(&first), "of the same type, and made by the same process");
     }
 }

@@ -40,8 +40,8 @@
 //! that one loses its name.) [`leak`](Link::leak) makes that nobody's task: then the name stays, until another process
 //! owns it, or [`remove`](Link::remove)s it. A killed owner drops nothing, so a name outlives it: open the link and own
 //! it, or remove it. On Windows the system takes a name away with the last process that has it open, owner or not. On
-//! macOS, where such memory has no number, an owner takes its name from whatever has that by then. A forked child owns
-//! nothing.
+//! macOS such memory has no number, and the owner of a [raw](LinkBuilder::raw) link takes its name from whatever has that
+//! by then. A forked child owns nothing.
 //!
 //! # Names
 //!
@@ -366,8 +366,9 @@ struct Leaving<'a> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        if let Some(Object { mapping, identity, .. }) = self.object.take()
+        if let Some(Object { mapping, headed, identity }) = self.object.take()
             && self.owns
+            && (self.address.has_identities() || !headed || header_of(&mapping).is_at(self.address))
         {
             identity.remove(self.address, mapping);
         }

@@ -50,6 +50,12 @@ impl Address {
         platform::NAMES_APPEAR_UNREADY && matches!(self, Address::Name(_))
     }
 
+    /// Whether an [`Identity`](super::Identity) tells what is there from what comes to be there later. Objects with a name
+    /// have no numbers on macOS.
+    pub(crate) fn has_identities(&self) -> bool {
+        cfg!(not(target_os = "macos")) || matches!(self, Address::Path(_))
+    }
+
     /// A path; or why it can be none of a file. What it means does not change with the current directory.
     pub(crate) fn path(path: &Path) -> Result<Address, &'static str> {
         if path.as_os_str().is_empty() {

@@ -144,7 +144,8 @@ pub(crate) fn back(_place: &Place, _mapping: &Mapping, _writable: bool) -> Resul
     Ok(())
 }
 
-/// What has the name now. On macOS an object has no number: whatever has the name of one is taken for it.
+/// What has the name now. On macOS an object has no number: whatever has the name of one is taken for it, by who has not
+/// looked for itself (see [`Address::has_identities`]).
 pub(crate) fn identity_at(at: &Address) -> Option<Identity> {
     match at {
         Address::Name(_) => Place::open(at, false).ok().map(Place::into_identity),
