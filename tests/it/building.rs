@@ -8,7 +8,7 @@ use std::{
 
 use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, stats};
 
-use crate::support::{child, on_both_backings};
+use crate::support::{child, on_both_backings, touched};
 
 /// Memory of `bytes` bytes that has been used before comes next.
 fn soil(bytes: usize) {
@@ -141,11 +141,10 @@ fn unzeroed_memory_has_what_was_there() {
     });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn zeros_that_nobody_touches_take_no_memory() {
     on_both_backings("building::zeros_that_nobody_touches_take_no_memory", || {
-        let before = crate::support::touched();
+        let before = touched();
         let mut value = match SharedSliceMut::<u8>::zeroed(1 << 30) {
             Ok(value) => value,
             Err(Error::NoSpace { .. }) => return println!("skipped: there is no GiB here"),
@@ -153,7 +152,7 @@ fn zeros_that_nobody_touches_take_no_memory() {
         };
         (value[1 << 20], value[1 << 29]) = (1, 1);
         assert_eq!(value[(1 << 20) - 2..][..4], [0, 0, 1, 0]);
-        let more = crate::support::touched() - before;
+        let more = touched() - before;
         assert!(more <= 8 << 20, "{more} bytes have been touched");
     });
 }

@@ -10,7 +10,7 @@ use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, reclaim, 
 
 use crate::{
     scene::{BOTH, left, scene_alone, until},
-    support::child,
+    support::{at_exit, child, end_at_once},
 };
 
 const NOTHING: [String; 0] = [];
@@ -19,19 +19,12 @@ fn shared(fill: u8) -> SharedSlice<u8> {
     Shared::new(&(fill, 5000)).unwrap()
 }
 
-/// What is to be done when this crate's own handler has run: handlers run in the reverse order of their registration.
-fn after_the_crates_handler(then: extern "C" fn()) {
-    // SAFETY: the function is there as long as the program.
-    assert_eq!(unsafe { libc::atexit(then) }, 0);
-}
-
 /// The exit status of a handler that has found what it should.
 const RIGHT: i32 = 42;
 
 /// Ends the process at once, with a status that says what a handler has found.
 fn found(right: bool) -> ! {
-    // SAFETY: no handler runs after it; nothing is left to be done.
-    unsafe { libc::_exit(if right { RIGHT } else { 43 }) }
+    end_at_once(if right { RIGHT } else { 43 })
 }
 
 static KEPT: std::sync::OnceLock<SharedSlice<u8>> = std::sync::OnceLock::new();
@@ -63,7 +56,7 @@ fn a_send_after_the_exit_handler_is_refused() {
         found(refused && *part == [3; 10] && **shared == [3; 5000] && exclusive[0] == 4);
     }
     exits_with("exits::a_send_after_the_exit_handler_is_refused", RIGHT, || {
-        after_the_crates_handler(check);
+        at_exit(check);
         KEPT.get_or_init(|| shared(3));
         KEPT_MUT.get_or_init(|| SharedMut::new(&(4, 5000)).unwrap());
     });
@@ -85,7 +78,7 @@ fn values_are_made_and_dropped_after_the_exit_handler_or_refused() {
         found(right);
     }
     exits_with("exits::values_are_made_and_dropped_after_the_exit_handler_or_refused", RIGHT, || {
-        after_the_crates_handler(check);
+        at_exit(check);
         drop(shared(3));
     });
 }
@@ -100,7 +93,7 @@ fn the_first_use_of_the_crate_in_an_exit_handler_works_or_is_refused() {
         });
     }
     const TEST: &str = "exits::the_first_use_of_the_crate_in_an_exit_handler_works_or_is_refused";
-    exits_with(TEST, RIGHT, || after_the_crates_handler(check));
+    exits_with(TEST, RIGHT, || at_exit(check));
 }
 
 #[test]
@@ -128,7 +121,7 @@ fn a_thread_that_goes_on_sending_is_told_that_the_process_exits() {
         }
     }
     exits_with("exits::a_thread_that_goes_on_sending_is_told_that_the_process_exits", RIGHT, || {
-        after_the_crates_handler(check);
+        at_exit(check);
         for _ in 0..2 {
             thread::spawn(go_on);
         }

@@ -1,18 +1,16 @@
-//! What has a name, and nobody any more; and that the default backing touches nothing by name.
+//! What has a name, and nobody any more.
 
-use std::{
-    fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    process::Command,
-    time::Duration,
-};
+#[cfg(target_os = "linux")]
+mod linux;
+
+use std::{fs, time::Duration};
 
 use commonage::{Shared, SharedSlice, reclaim, sweep};
 
 use crate::{
     puppet::{OBEY, Puppet},
-    scene::{ANONYMOUS, BOTH, NAMED, left, listing, nobody_else, scene_alone, until},
-    support::{LOST_AFTER, child},
+    scene::{BOTH, NAMED, left, listing, nobody_else, scene_alone, until},
+    support::{LOST_AFTER, child, named_directory, named_file},
 };
 
 const NOTHING: [String; 0] = [];
@@ -75,19 +73,6 @@ fn segments_of_killed_owners_are_removed_when_a_process_begins() {
         assert_eq!(left(), NOTHING);
     };
     scene_alone(TEST, NAMED, main, nobody_else);
-}
-
-#[test]
-fn a_sweep_of_the_default_backing_removes_named_segments_too() {
-    const TEST: &str = "leftovers::a_sweep_of_the_default_backing_removes_named_segments_too";
-    let main = || {
-        let mut owner = Puppet::start(child(TEST, OBEY).env(crate::support::BACKING, "named"));
-        owner.get("make 100 1");
-        owner.kill();
-        assert_eq!(sweep().segments, 1);
-        assert_eq!(left(), NOTHING);
-    };
-    scene_alone(TEST, ANONYMOUS, main, nobody_else);
 }
 
 #[test]
@@ -189,7 +174,10 @@ fn an_owner_without_an_identity_file_is_not_known_to_be_dead() {
         peer.get(format!("claim {token}"));
         let of_owner = identities();
         assert_eq!(of_owner.len(), 2, "the owner's and the peer's: {of_owner:?}");
-        of_owner.iter().for_each(|name| fs::remove_file(format!("/dev/shm/{name}")).unwrap());
+        // Where a file that is open can't be removed, it can be renamed.
+        for (at, name) in of_owner.iter().enumerate() {
+            fs::rename(named_directory().join(name), named_directory().join(format!("elsewhere-{at}"))).unwrap();
+        }
         let swept = peer.get("sweep");
         assert!(swept.contains("participants: 0"), "{swept}");
         assert_eq!(sweep().segments, 0);
@@ -206,72 +194,35 @@ fn an_owner_without_an_identity_file_is_not_known_to_be_dead() {
 }
 
 #[test]
-fn an_identity_file_that_is_a_link_or_open_to_others_is_not_believed() {
-    const TEST: &str = "leftovers::an_identity_file_that_is_a_link_or_open_to_others_is_not_believed";
+fn an_identity_file_that_is_a_directory_stops_nobody() {
+    const TEST: &str = "leftovers::an_identity_file_that_is_a_directory_stops_nobody";
     let main = || {
-        let mut owner = Puppet::new(TEST);
-        owner.get("make 100 1");
-        let token = owner.get("send 0");
-        let names = identities();
-        let [name] = &names[..] else { panic!("{names:?}") };
-        let path = format!("/dev/shm/{name}");
-        let text = fs::read_to_string(&path).unwrap();
-        let segment = format!("/dev/shm/{}", text.lines().next().unwrap().trim_start_matches('/'));
-        assert!(fs::exists(&segment).unwrap());
-        owner.kill();
-        let stays = |what: &str| {
-            let swept = reclaim(Duration::ZERO);
-            assert_eq!(swept.segments, 0, "{what}");
-            assert!(fs::exists(&segment).unwrap(), "{what}");
-        };
-        // A link to what is the very file.
-        fs::rename(&path, "/dev/shm/elsewhere").unwrap();
-        symlink("/dev/shm/elsewhere", &path).unwrap();
-        stays("a link");
-        fs::remove_file(&path).unwrap();
-        // A pipe does not hang whoever looks, and a directory does not stop it.
-        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-        stays("a pipe");
-        fs::remove_file(&path).unwrap();
+        killed_owner(TEST);
+        let (path, elsewhere) = (named_directory().join(&identities()[0]), named_directory().join("elsewhere"));
+        fs::rename(&path, &elsewhere).unwrap();
         fs::create_dir(&path).unwrap();
-        stays("a directory");
+        killed_owner_beside(TEST);
+        assert_eq!(reclaim(Duration::ZERO).segments, 2, "those of the second owner");
         fs::remove_dir(&path).unwrap();
-        fs::rename("/dev/shm/elsewhere", &path).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        stays("a file that others may read");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        // Only root can give a file away.
-        if std::os::unix::fs::chown(&path, Some(65534), None).is_ok() {
-            stays("another user's file");
-            std::os::unix::fs::chown(&path, Some(fs::metadata("/proc/self").unwrap().uid()), None).unwrap();
-        }
-        drop(token);
-        assert_eq!(reclaim(Duration::ZERO).segments, 1, "as it was, it is believed");
+        fs::rename(&elsewhere, &path).unwrap();
+        assert_eq!(reclaim(Duration::ZERO).segments, 2, "as it was, it is believed");
         assert_eq!(left(), NOTHING);
     };
     scene_alone(TEST, NAMED, main, nobody_else);
 }
 
 #[test]
-fn a_segment_that_is_not_private_is_not_removed_on_the_word_of_an_identity_file() {
-    const TEST: &str = "leftovers::a_segment_that_is_not_private_is_not_removed_on_the_word_of_an_identity_file";
+fn an_identity_file_that_lists_what_is_not_this_crates_is_not_believed() {
+    const TEST: &str = "leftovers::an_identity_file_that_lists_what_is_not_this_crates_is_not_believed";
     let main = || {
-        let mut owner = Puppet::new(TEST);
-        owner.get("make 100 1");
-        let path = format!("/dev/shm/{}", identities()[0]);
-        let line = fs::read_to_string(&path).unwrap();
-        let segment = format!("/dev/shm/{}", line.trim().trim_start_matches('/'));
-        owner.kill();
-        fs::rename(&segment, "/dev/shm/elsewhere").unwrap();
-        symlink("/dev/shm/elsewhere", &segment).unwrap();
-        assert_eq!(reclaim(Duration::ZERO).segments, 0);
-        assert!(fs::symlink_metadata(&segment).is_ok() && fs::exists("/dev/shm/elsewhere").unwrap());
-        fs::remove_file(&segment).unwrap();
-        // Nor is anything else that it names.
-        fs::write("/dev/shm/precious", "precious").unwrap();
-        fs::write(&path, "/precious\n/../shm/precious\nprecious\n").unwrap();
+        killed_owner(TEST);
+        let path = named_directory().join(&identities()[0]);
+        let of_segment = named_file("precious");
+        let precious = [named_directory().join("precious"), of_segment];
+        precious.iter().for_each(|path| fs::write(path, "precious").unwrap());
+        fs::write(&path, "/precious\n/../shm/precious\n../precious\nprecious\n").unwrap();
         reclaim(Duration::ZERO);
-        assert!(fs::exists("/dev/shm/precious").unwrap());
+        assert!(precious.iter().all(|path| fs::exists(path).unwrap()));
     };
     scene_alone(TEST, NAMED, main, nobody_else);
 }
@@ -293,58 +244,17 @@ fn what_is_not_this_crates_stays() {
             "commonage-sweep-x",
         ];
         for name in names {
-            fs::write(format!("/dev/shm/{name}"), "precious").unwrap();
+            fs::write(named_directory().join(name), "precious").unwrap();
         }
-        let before = listing("/dev/shm");
+        let before = listing(named_directory());
         sweep();
         reclaim(Duration::ZERO);
         let value: SharedSlice<u8> = Shared::new(&(1, 100)).unwrap();
         drop(value);
         reclaim(Duration::ZERO);
-        let mut after = listing("/dev/shm");
+        let mut after = listing(named_directory());
         after.retain(|name| before.contains(name));
         assert_eq!(after, before);
     };
     scene_alone(TEST, BOTH, main, nobody_else);
-}
-
-/// Names, the time of the last change of the directory, and that of its status.
-fn look_at_shm() -> (Vec<String>, [i64; 4]) {
-    let metadata = fs::metadata("/dev/shm").unwrap();
-    let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
-    (listing("/dev/shm"), times)
-}
-
-#[test]
-fn the_default_backing_does_not_touch_dev_shm() {
-    const TEST: &str = "leftovers::the_default_backing_does_not_touch_dev_shm";
-    let main = || {
-        let before = look_at_shm();
-        let (mut owner, mut first, mut second) = (Puppet::new(TEST), Puppet::new(TEST), Puppet::new(TEST));
-        owner.get("make 100000 5");
-        owner.get("make_mut 30000000 6");
-        for peer in [&mut first, &mut second] {
-            let token = owner.get("copy 0");
-            peer.get(format!("claim {token}"));
-        }
-        let token = owner.get("send 1");
-        first.get(format!("claim_mut {token}"));
-        let token = first.get("send 1");
-        second.get(format!("claim_mut {token}"));
-        for puppet in [&mut owner, &mut first, &mut second] {
-            puppet.get("sweep");
-            puppet.get("reclaim 0");
-            puppet.get("trim");
-        }
-        second.get("drop 1");
-        assert_eq!(look_at_shm(), before);
-        first.kill();
-        owner.get("sweep");
-        owner.leave();
-        second.get("sweep");
-        second.get("drop_all");
-        second.leave();
-        assert_eq!(look_at_shm(), before, "everything was delivered: nobody left a will");
-    };
-    scene_alone(TEST, ANONYMOUS, main, nobody_else);
 }

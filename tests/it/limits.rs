@@ -1,8 +1,8 @@
 //! More than there is: an error, and everything is as it was.
 
-use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, Ticket};
+use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, Ticket, stats, trim};
 
-use crate::support::on_both_backings;
+use crate::support::{assert_resident, on_both_backings};
 
 #[test]
 fn a_length_that_overflows_is_too_large() {
@@ -70,18 +70,19 @@ fn more_small_values_than_a_segment_has_blocks_live_together() {
     });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn dropped_memory_goes_back_to_the_system() {
     on_both_backings("limits::dropped_memory_goes_back_to_the_system", || {
-        let resident = || crate::puppet::resident(std::process::id());
+        let this = std::process::id();
         let source = vec![1; 64 << 20];
         let values: Vec<SharedSlice<u8>> = (0..6).map(|_| Shared::copy_from(&source[..]).unwrap()).collect();
-        assert!(resident() >= (6 * 64) << 20);
+        assert_resident(this, (6 * 64) << 20..);
         drop(values);
-        assert!(resident() <= 300 << 20, "the retain limit is 256 MiB, resident are {}", resident());
-        commonage::trim();
-        assert!(resident() <= 8 << 20, "after trim(), resident are {}", resident());
+        // The retain limit is 256 MiB.
+        assert_resident(this, ..=300 << 20);
+        trim();
+        assert_resident(this, ..=8 << 20);
+        assert_eq!((stats().warm, stats().reserved), (0, 0));
         let value: SharedSlice<u8> = Shared::new(&(3, 1 << 20)).unwrap();
         assert!(value.iter().all(|b| *b == 3));
     });

@@ -1,16 +1,20 @@
 //! Who is dead, and who only looks like it.
 
-use commonage::{Shared, SharedSlice, stats, sweep};
+#[cfg(unix)]
+use commonage::stats;
+use commonage::{Shared, SharedSlice, sweep};
 
 use crate::{
     puppet::Puppet,
     scene::{BOTH, nobody_else, scene, until},
+    support::{kill, lives, resume, suspend},
 };
 
 fn shared(len: usize, fill: u8) -> SharedSlice<u8> {
     Shared::new(&(fill, len)).unwrap()
 }
 
+#[cfg(unix)]
 #[test]
 fn a_process_that_has_become_another_program_is_dead() {
     const TEST: &str = "liveness::a_process_that_has_become_another_program_is_dead";
@@ -21,8 +25,7 @@ fn a_process_that_has_become_another_program_is_dead() {
         peer.tell("exec");
         until("its locks go with the program", || (sweep().participants == 1).then_some(()));
         assert_eq!(value.counts().holders, 1);
-        // SAFETY: asks whether the process is there.
-        assert_eq!(unsafe { libc::kill(peer.pid as libc::pid_t, 0) }, 0);
+        assert!(lives(peer.pid));
         peer.kill();
     };
     scene(TEST, BOTH, main, nobody_else);
@@ -35,15 +38,13 @@ fn a_program_that_a_killed_process_had_started_does_not_keep_it_alive() {
         let value = shared(5000, 1);
         let mut peer = Puppet::new(TEST);
         peer.get(format!("claim {}", value.clone().into_token().unwrap()));
-        let program = peer.number("start") as libc::pid_t;
+        let program = peer.number("start") as u32;
         peer.kill();
-        // SAFETY: asks whether the process is there.
-        assert_eq!(unsafe { libc::kill(program, 0) }, 0);
+        assert!(lives(program));
         // A program that is about to begin closes what it has inherited.
         until("it has no locks", || (sweep().participants == 1).then_some(()));
         assert_eq!(value.counts().holders, 1);
-        // SAFETY: the program was there a moment ago, and nobody waits for it.
-        unsafe { libc::kill(program, libc::SIGKILL) };
+        kill(program);
     };
     scene(TEST, BOTH, main, nobody_else);
 }
@@ -55,17 +56,15 @@ fn a_process_that_is_stopped_is_not_dead() {
         let value = shared(5000, 1);
         let mut peer = Puppet::new(TEST);
         peer.get(format!("claim {}", value.clone().into_token().unwrap()));
-        let pid = peer.pid as libc::pid_t;
-        // SAFETY: the process is this one's child, and not waited for.
-        let signal = |signal| assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
-        signal(libc::SIGSTOP);
+        suspend(peer.pid);
         assert_eq!((sweep().participants, value.counts().holders), (0, 2));
-        signal(libc::SIGCONT);
+        resume(peer.pid);
         assert_eq!(peer.get("counts 0"), "1 2 0");
     };
     scene(TEST, BOTH, main, nobody_else);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_process_that_can_open_no_more_files_takes_nobody_for_dead() {
     const TEST: &str = "liveness::a_process_that_can_open_no_more_files_takes_nobody_for_dead";

@@ -1,11 +1,13 @@
 //! The owner is killed, its peers live on.
 
-use std::{process, sync::Barrier, thread};
+use std::{process, sync::Barrier, thread, time::Duration};
+
+use commonage::reclaim;
 
 use crate::{
-    puppet::{OBEY, Puppet, mapped, resident},
-    scene::{ANONYMOUS, BOTH, left, nobody_else, scene, scene_alone, until},
-    support::{LOST_AFTER, child},
+    puppet::{OBEY, Puppet},
+    scene::{BOTH, left, nobody_else, scene, scene_alone, until},
+    support::{LOST_AFTER, assert_resident, child, maps},
 };
 
 const MIB: u64 = 1 << 20;
@@ -38,8 +40,7 @@ fn peers_of_a_killed_owner_read_clone_send_and_drop() {
         assert_eq!(first.get("see 3"), "3000x6");
         first.get("sweep");
         assert_eq!(first.get("counts 0"), "1 2 0", "the dead owner's hold has been given");
-        let segments = mapped(first.pid);
-        assert_eq!((segments.len(), &mapped(second.pid)), (1, &segments));
+        assert!(maps(first.pid, 1) && maps(second.pid, 1));
         first.get("drop_all");
         first.get("sweep");
         assert_eq!(second.get("see 0"), "100000x5");
@@ -47,7 +48,7 @@ fn peers_of_a_killed_owner_read_clone_send_and_drop() {
         second.get("drop_all");
         for peer in [&mut first, &mut second] {
             peer.get("sweep");
-            assert_eq!(mapped(peer.pid), Vec::<u64>::new(), "nobody holds anything: the segment is unmapped");
+            assert!(maps(peer.pid, 0), "nobody holds anything: the segment is unmapped");
         }
         assert_eq!(left(), Vec::<String>::new());
         first.leave();
@@ -109,20 +110,17 @@ fn a_small_value_does_not_pin_what_a_killed_owner_has_left() {
         let token = owner.get("copy 0");
         peer.get(format!("claim {token}"));
         idle.get("drop_all");
-        let segments = mapped(idle.pid).len();
-        assert!(resident(idle.pid) >= 64 * MIB, "{} bytes are resident", resident(idle.pid));
-        assert!(segments > 1);
+        assert_resident(idle.pid, 64 * MIB..);
         owner.kill();
         peer.get("sweep");
-        let left = resident(peer.pid);
-        assert!((MIB..=MIB + MORE).contains(&left), "{left} bytes are resident");
+        assert_resident(peer.pid, MIB..=MIB + MORE);
         assert_eq!(peer.get("see 0"), format!("{MIB}x5"));
         idle.get("sweep");
-        assert_eq!(mapped(idle.pid), Vec::<u64>::new(), "{segments} were mapped");
+        assert!(maps(idle.pid, 0));
         peer.get("drop 0");
         peer.get("sweep");
-        assert_eq!(mapped(peer.pid), Vec::<u64>::new());
-        assert_eq!(crate::scene::left(), Vec::<String>::new());
+        assert!(maps(peer.pid, 0));
+        assert_eq!(left(), Vec::<String>::new());
     };
     scene(TEST, BOTH, main, nobody_else);
 }
@@ -143,14 +141,14 @@ fn an_idle_process_does_not_pin_what_a_killed_owner_has_left() {
         idle.get("drop 0");
         owner.kill();
         peer.get("sweep");
-        assert!(resident(idle.pid) <= MIB + MORE, "{} bytes are resident", resident(idle.pid));
+        assert_resident(idle.pid, ..=MIB + MORE);
         peer.get("drop 0");
-        assert!(resident(idle.pid) <= MORE, "{} bytes are resident", resident(idle.pid));
+        assert_resident(idle.pid, ..=MORE);
         // At any of its own calls, once in a while, it looks.
         until("an idle process unmaps what nobody owns", || {
             idle.get("make 100000 1");
             idle.get("drop_all");
-            (mapped(idle.pid).len() == 1).then_some(())
+            maps(idle.pid, 1).then_some(())
         });
     };
     scene(TEST, BOTH, main, nobody_else);
@@ -169,11 +167,11 @@ fn what_a_killed_peer_of_a_killed_owner_held_goes_back_to_the_system() {
         second.get(format!("claim {token}"));
         owner.kill();
         first.get("sweep");
-        assert!(resident(first.pid) >= 7 * MIB, "both are held, {} bytes are resident", resident(first.pid));
+        assert_resident(first.pid, 7 * MIB..);
         second.kill();
         let swept = first.get("sweep");
         assert!(swept.contains("participants: 1") && swept.contains("later: 0"), "{swept}");
-        assert!(resident(first.pid) <= MIB + MORE, "{} bytes are resident", resident(first.pid));
+        assert_resident(first.pid, ..=MIB + MORE);
         assert_eq!(first.get("see 0"), format!("{MIB}x5"));
         assert_eq!(first.get("counts 0"), "1 1 0");
     };
@@ -196,7 +194,7 @@ fn a_peer_that_comes_after_the_owners_death_sweeps_too() {
         first.kill();
         late.get("sweep");
         assert_eq!((late.get("see 0"), late.get("counts 0")), (format!("{MIB}x5"), "1 1 0".into()));
-        assert!(resident(late.pid) <= MIB + MORE, "{} bytes are resident", resident(late.pid));
+        assert_resident(late.pid, ..=MIB + MORE);
         late.leave();
         assert_eq!(left(), Vec::<String>::new());
     };
@@ -238,7 +236,7 @@ fn messages_of_a_killed_owner_that_nobody_claims_do_not_pin_its_memory() {
         owner.kill();
         let swept = peer.get("sweep");
         assert!(swept.contains("tickets: 1"), "{swept}");
-        assert!(resident(peer.pid) <= MIB + MORE, "{} bytes are resident", resident(peer.pid));
+        assert_resident(peer.pid, ..=MIB + MORE);
         let error = peer.ask(format!("claim {lost}")).unwrap_err();
         assert!(error.starts_with("Expired"), "{error}");
     };
@@ -257,11 +255,13 @@ fn a_message_of_a_killed_process_says_which_process_is_gone() {
         let (owner_pid, sender_pid) = (owner.pid, sender.pid);
         owner.kill();
         sender.kill();
+        // What has a name is there until nobody waits for it any more.
+        reclaim(Duration::ZERO);
         let error = receiver.ask(format!("claim {token}")).unwrap_err();
         let names = error.contains(&format!("sender: {sender_pid}")) && error.contains(&format!("owner: {owner_pid}"));
         assert!(error.starts_with("Gone") && names, "{error}");
     };
-    scene_alone(TEST, ANONYMOUS, main, nobody_else);
+    scene_alone(TEST, BOTH, main, nobody_else);
 }
 
 #[test]
@@ -282,11 +282,11 @@ fn a_thread_that_has_claimed_and_waits_does_not_keep_a_segment_mapped() {
             waits.wait();
             let value = claim(&two);
             owner.leave();
-            assert_eq!((value.len(), mapped(process::id()).len()), (100_000, 1));
+            assert!(value.len() == 100_000 && maps(process::id(), 1));
             drop(value);
-            let mapped = mapped(process::id());
+            let unmapped = maps(process::id(), 0);
             done.wait();
-            assert!(mapped.is_empty(), "{mapped:?} are mapped");
+            assert!(unmapped);
         });
     };
     scene(TEST, BOTH, main, nobody_else);

@@ -14,7 +14,7 @@ use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
 
 use crate::{
     puppet::Puppet,
-    scene::{ANONYMOUS, BOTH, is_named, left, nobody_else, scene, value},
+    scene::{BOTH, is_named, left, nobody_else, scene, value},
     support::{child, said},
 };
 
@@ -334,5 +334,5 @@ fn a_part_that_is_written_while_its_owner_exits_is_not_an_old_copy() {
             }
         }
     };
-    scene(TEST, ANONYMOUS, main, writer);
+    scene(TEST, BOTH, main, writer);
 }

@@ -2,20 +2,22 @@
 
 use std::{
     fmt::Display,
-    fs,
     io::{BufRead, BufReader, Read, Write, stdin},
-    os::unix::{fs::MetadataExt, process::CommandExt},
-    process::{ChildStdin, ChildStdout, Command, ExitStatus, exit},
+    process::{ChildStdin, ChildStdout, ExitStatus, exit},
     str::{FromStr, SplitWhitespace},
     time::Duration,
 };
 
 use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, reclaim, stats, sweep, trim};
 
-use crate::support::{ChildCommand, Running, child};
+use crate::support::{ChildCommand, Running, become_another_program, child};
+#[cfg(target_os = "linux")]
+pub(crate) use crate::support::{mapped, resident};
 
 /// The role.
 pub(crate) const OBEY: &str = "obey";
+/// The role of a program that a puppet has started.
+pub(crate) const SLEEP: &str = "sleep";
 /// What every answer begins with.
 const ANSWER: &str = "answer: ";
 
@@ -110,11 +112,11 @@ enum Item {
 }
 
 /// Does what it is told until its input ends; what it still has then is never dropped.
-pub(crate) fn obey() {
+pub(crate) fn obey(test: &str) {
     let mut items = Vec::new();
     for line in stdin().lines() {
         let line = line.expect("what a parent writes is text");
-        match done(&mut items, &mut line.split_whitespace()) {
+        match done(test, &mut items, &mut line.split_whitespace()) {
             Ok(answer) => println!("\n{ANSWER}ok {answer}"),
             Err(error) => println!("\n{ANSWER}error {error:?}"),
         }
@@ -140,7 +142,7 @@ fn seen(bytes: &[u8]) -> String {
     }
 }
 
-fn done(items: &mut Vec<Item>, words: &mut SplitWhitespace<'_>) -> Result<String, Error> {
+fn done(test: &str, items: &mut Vec<Item>, words: &mut SplitWhitespace<'_>) -> Result<String, Error> {
     let keep = |items: &mut Vec<Item>, item| {
         items.push(item);
         Ok((items.len() - 1).to_string())
@@ -259,46 +261,12 @@ fn done(items: &mut Vec<Item>, words: &mut SplitWhitespace<'_>) -> Result<String
         "participants" => Ok(stats().participants.to_string()),
         "live" => Ok(stats().live.to_string()),
         // Becomes another program, with the same process id; starts one that inherits what programs inherit.
-        "exec" => panic!("{}", Command::new("sleep").arg("30").exec()),
-        "start" => {
-            #[expect(clippy::zombie_processes, reason = "it outlives this process, and who asked for it ends it")]
-            let started = Command::new("sleep").arg("30").spawn().expect("a program can be started");
-            Ok(started.id().to_string())
-        }
+        "exec" => become_another_program(),
+        "start" => Ok(child(test, SLEEP).start().to_string()),
         // exit CODE
         "exit" => exit(next(words)),
         "abort" => std::process::abort(),
         "panic" => panic!("as it was told"),
         other => panic!("`{other}` is no command"),
     }
-}
-
-/// Segments that a process has mapped: the inodes of their mappings.
-pub(crate) fn mapped(pid: u32) -> Vec<u64> {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the mappings of a process");
-    let of_segments = maps.lines().filter(|line| is_segment(line));
-    let mut inodes: Vec<u64> = of_segments.filter_map(|line| line.split_whitespace().nth(4)?.parse().ok()).collect();
-    inodes.sort_unstable();
-    inodes.dedup();
-    inodes
-}
-
-fn is_segment(place: &str) -> bool {
-    place.contains("/memfd:commonage") || place.contains("/dev/shm/commonage")
-}
-
-/// Bytes that have memory in the segments that a process has.
-pub(crate) fn resident(pid: u32) -> u64 {
-    let segments = mapped(pid);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/fd")).expect("the descriptors of a process").flatten() {
-        let (Ok(metadata), Ok(link)) = (fs::metadata(entry.path()), fs::read_link(entry.path())) else { continue };
-        if is_segment(&link.to_string_lossy()) && segments.contains(&metadata.ino()) {
-            found.push((metadata.ino(), metadata.blocks() * 512));
-        }
-    }
-    found.sort_unstable();
-    found.dedup_by_key(|(inode, _)| *inode);
-    assert_eq!(found.len(), segments.len(), "a segment that is mapped is open");
-    found.into_iter().map(|(_, bytes)| bytes).sum()
 }

@@ -1,37 +1,43 @@
-//! A test of several processes that have a `/dev/shm` of their own.
+//! A test of several processes that are alone with what has a name: on Linux, with a `/dev/shm` of their own.
 
 use std::{
-    env, fs, thread,
+    env, thread,
     time::{Duration, Instant},
 };
 
+#[cfg(target_os = "linux")]
+pub(crate) use crate::support::ANONYMOUS;
+pub(crate) use crate::support::{BOTH, listing};
 use crate::{
     puppet,
-    support::{BACKING, Directory, WATCHDOG, WILLS, alone, child, is_alone, is_child, role},
+    support::{BACKING, Directory, WATCHDOG, WILLS, can_be_alone, child, is_alone, is_child, named, role},
 };
 
 /// Enough for all but the tests of a full one.
 const ROOM: u64 = 2 << 30;
 
-pub(crate) const BOTH: &[&str] = &["anonymous", "named"];
-pub(crate) const ANONYMOUS: &[&str] = &["anonymous"];
 pub(crate) const NAMED: &[&str] = &["named"];
 
-/// `main` runs in a child for each of `backings`, with a `/dev/shm` of its own where that is permitted, so that it finds
+/// `main` runs in a child for each of `backings`, alone with what has a name where that is permitted, so that it finds
 /// nothing there but its own and leaves nothing. It starts the others, which do what their role says: [`puppet::OBEY`],
 /// or one that `others` knows. `test` is the full name of the calling test.
 pub(crate) fn scene(test: &str, backings: &[&str], main: impl FnOnce(), others: impl FnOnce(&str)) {
     play(test, backings, ROOM, main, others);
 }
 
-/// As [`scene`], for what can't be seen, or would take what is others', in a `/dev/shm` that is not one's own.
+/// As [`scene`], for what can't be seen, or would take what is others', where a process is not alone.
 pub(crate) fn scene_alone(test: &str, backings: &[&str], main: impl FnOnce(), others: impl FnOnce(&str)) {
-    scene_in(ROOM, test, backings, main, others);
+    play_alone(ROOM, test, backings, main, others);
 }
 
 /// As [`scene_alone`], where `/dev/shm` has so many bytes.
+#[cfg(target_os = "linux")]
 pub(crate) fn scene_in(bytes: u64, test: &str, backings: &[&str], main: impl FnOnce(), others: impl FnOnce(&str)) {
-    if !is_child() && alone().is_none() {
+    play_alone(bytes, test, backings, main, others);
+}
+
+fn play_alone(bytes: u64, test: &str, backings: &[&str], main: impl FnOnce(), others: impl FnOnce(&str)) {
+    if !is_child() && !can_be_alone() {
         println!("{test}: skipped, a `/dev/shm` of its own is not permitted here");
         return;
     }
@@ -43,7 +49,7 @@ fn play(test: &str, backings: &[&str], bytes: u64, main: impl FnOnce(), others: 
         None => {
             for backing in backings {
                 let mut main = child(test, "main").env(BACKING, backing).alone(bytes);
-                let wills = alone().is_none().then(Directory::new);
+                let wills = (!can_be_alone()).then(Directory::new);
                 if let Some(wills) = &wills {
                     main = main.env(WILLS, &wills.0);
                 }
@@ -54,7 +60,8 @@ fn play(test: &str, backings: &[&str], bytes: u64, main: impl FnOnce(), others: 
             }
         }
         Some("main") => main(),
-        Some(puppet::OBEY) => puppet::obey(),
+        Some(puppet::OBEY) => puppet::obey(test),
+        Some(puppet::SLEEP) => thread::sleep(WATCHDOG / 2),
         Some(role) => others(role),
     }
 }
@@ -86,17 +93,12 @@ pub(crate) fn until<R>(what: &str, mut found: impl FnMut() -> Option<R>) -> R {
     }
 }
 
-/// What is in a directory, in order.
-pub(crate) fn listing(directory: &str) -> Vec<String> {
-    let entries = fs::read_dir(directory).expect("a directory that can be listed");
-    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
-
-/// What of this crate is in `/dev/shm`: nothing where nobody holds anything. Where that is not one's own, the wills.
+/// What of this crate has a name: nothing where nobody holds anything. Where this process is not alone, the wills.
 pub(crate) fn left() -> Vec<String> {
-    let mut names = if is_alone() { listing("/dev/shm") } else { listing(&value(WILLS)) };
-    names.retain(|name| name.starts_with("commonage"));
-    names
+    if is_alone() {
+        return named();
+    }
+    let mut wills = listing(value(WILLS));
+    wills.retain(|name| name.starts_with("commonage"));
+    wills
 }

@@ -2,7 +2,11 @@
 
 use commonage::{Shared, SharedMut, SharedSlice, SharedSliceMut, Stats, stats, trim};
 
-use crate::support::on_both_backings;
+use crate::{
+    puppet::Puppet,
+    scene::{BOTH, nobody_else, scene},
+    support::on_both_backings,
+};
 
 fn shared(len: usize) -> SharedSlice<u8> {
     Shared::new(&(1, len)).unwrap()
@@ -142,13 +146,8 @@ fn each_segment_is_counted_until_it_is_retired() {
     });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn pools_of_two_processes_do_not_see_each_others_values() {
-    use crate::{
-        puppet::Puppet,
-        scene::{BOTH, nobody_else, scene},
-    };
     const TEST: &str = "stats::pools_of_two_processes_do_not_see_each_others_values";
     let main = || {
         let mine = shared(5000);

@@ -1,20 +1,47 @@
 //! Children: the test binary run again, by exact test name, as another process.
+//!
+//! A platform is one whole file; what is the same on every Unix stands in `unix.rs`.
+
+#[cfg(not(target_os = "linux"))]
+mod apart;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(all(unix, not(target_os = "linux")))]
+mod macos;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::{
     env, fs,
     io::{BufRead, Read},
-    process::{Child, Command, Output, Stdio},
+    path::Path,
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
-#[cfg(target_os = "linux")]
-use std::{process::ExitStatus, sync::OnceLock};
 
 use commonage::{Backing, Config};
+
+#[cfg(target_os = "linux")]
+use linux as platform;
+#[cfg(all(unix, not(target_os = "linux")))]
+use macos as platform;
+#[cfg(windows)]
+use windows as platform;
+
+pub(crate) use platform::*;
+#[cfg(unix)]
+use unix::Killer;
+#[cfg(unix)]
+pub(crate) use unix::*;
+#[cfg(windows)]
+use windows::Killer;
 
 const ROLE: &str = "COMMONAGE_TEST_ROLE";
 pub(crate) const BACKING: &str = "COMMONAGE_TEST_BACKING";
@@ -61,17 +88,12 @@ fn install_backing() {
     config.install().expect("the first use of the crate in this process");
 }
 
-/// The backings of this platform.
-pub(crate) fn backings() -> &'static [&'static str] {
-    if cfg!(target_os = "linux") { &["anonymous", "named"] } else { &["named"] }
-}
-
 /// Runs `body` in a child of its own for each backing. `test` is the full name of the calling test.
 pub(crate) fn on_both_backings(test: &str, body: impl FnOnce()) {
     if role().is_some() {
         return body();
     }
-    for backing in backings() {
+    for backing in BOTH {
         // What is on its way at the end of a test is in wills that nobody claims.
         let wills = Directory::new();
         child(test, "body").env(BACKING, backing).env(WILLS, &wills.0).run_to_success();
@@ -82,7 +104,7 @@ pub(crate) fn on_both_backings(test: &str, body: impl FnOnce()) {
 pub(crate) fn child(test: &str, role: &str) -> ChildCommand {
     let mut command = Command::new(env::current_exe().expect("the path of this test binary"));
     command.args([test, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"]).env(ROLE, role);
-    ChildCommand { command, what: format!("{test} as {role}"), watchdog: WATCHDOG }
+    ChildCommand { command, what: format!("{test} as {role}"), watchdog: WATCHDOG, apart: None }
 }
 
 /// An example, built beside this test: another program than this one.
@@ -99,12 +121,14 @@ pub(crate) struct ChildCommand {
     command: Command,
     what: String,
     watchdog: Duration,
+    /// Where what it names lies, if that goes with it.
+    apart: Option<Directory>,
 }
 
 impl ChildCommand {
     /// Another program than this one.
     pub(crate) fn program(command: Command, what: &str) -> Self {
-        ChildCommand { command, what: what.to_owned(), watchdog: WATCHDOG }
+        ChildCommand { command, what: what.to_owned(), watchdog: WATCHDOG, apart: None }
     }
 
     /// It may take so long, where that is more than tests take.
@@ -123,35 +147,31 @@ impl ChildCommand {
         self
     }
 
-    /// With a `/dev/shm` of its own, of so many bytes, where [`alone`] says that this is permitted. It and all in it go
-    /// with the last process that has it.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn alone(self, bytes: u64) -> Self {
-        let Some(flags) = alone() else { return self };
-        let mut command = Command::new("unshare");
-        let script = format!("mount -t tmpfs -o size={bytes} tmpfs /dev/shm && exec \"$@\"");
-        command.args([flags, "sh", "-c", &script, "sh"]).arg(self.command.get_program()).args(self.command.get_args());
-        for (name, value) in self.command.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        ChildCommand { command, ..self }.env(ALONE, "yes")
+    /// With a place of its own for what has a name, of so many bytes where that can be said, if [`can_be_alone`] says so.
+    pub(crate) fn alone(mut self, bytes: u64) -> Self {
+        (self.command, self.apart) = platform::apart(self.command, bytes);
+        self
     }
 
     pub(crate) fn spawn(mut self) -> Running {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.what));
-        let (pid, what, watchdog) = (child.id(), self.what.clone(), self.watchdog);
+        let (killer, what, watchdog) = (Killer::of(&child), self.what.clone(), self.watchdog);
         let (alive, ended) = mpsc::channel();
         thread::spawn(move || {
             if ended.recv_timeout(watchdog) == Err(RecvTimeoutError::Timeout) {
                 eprintln!("watchdog: {what} did not end within {watchdog:?}");
-                kill(pid);
+                killer.kill();
             }
         });
-        Running { child: Some(child), what: self.what, _watchdog: alive }
+        Running { child: Some(child), what: self.what, _watchdog: alive, _apart: self.apart }
+    }
+
+    /// Starts what outlives this process, with what programs inherit: its process id. Who asked for it ends it.
+    pub(crate) fn start(mut self) -> u32 {
+        #[expect(clippy::zombie_processes, reason = "it outlives this process")]
+        let child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.what));
+        child.id()
     }
 
     /// Runs it to its end; what it wrote.
@@ -166,6 +186,8 @@ pub(crate) struct Running {
     what: String,
     /// Dropped when the child has ended: until then the watchdog waits, from the start.
     _watchdog: Sender<()>,
+    /// Removed after its end.
+    _apart: Option<Directory>,
 }
 
 impl Running {
@@ -195,7 +217,6 @@ impl Running {
     }
 
     /// Ends it as `kill -9` does.
-    #[cfg(target_os = "linux")]
     pub(crate) fn kill(mut self) {
         let mut child = self.child.take().expect("it has not been waited for");
         child.kill().expect("killing a child");
@@ -203,7 +224,6 @@ impl Running {
     }
 
     /// Waits for its end, however it ends, while nobody reads what it writes.
-    #[cfg(target_os = "linux")]
     pub(crate) fn end(mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it has not been waited for");
         drop(child.stdin.take());
@@ -244,49 +264,35 @@ pub(crate) fn said(from: &mut impl BufRead, prefix: &str) -> String {
     found.unwrap_or_else(|| panic!("the child has ended without a line with `{prefix}`"))
 }
 
-fn kill(pid: u32) {
-    let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
-}
-
-/// Bytes of shared memory that this process has touched and that are still there.
-#[cfg(target_os = "linux")]
-pub(crate) fn touched() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("this process's status");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssShmem:")).expect("shared memory is counted");
-    line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).expect("a number") * 1024
-}
-
-#[cfg(target_os = "linux")]
 const ALONE: &str = "COMMONAGE_TEST_ALONE";
 
-/// Has this process a `/dev/shm` of its own?
-#[cfg(target_os = "linux")]
+/// Has this process a place of its own for what has a name?
 pub(crate) fn is_alone() -> bool {
     env::var_os(ALONE).is_some()
 }
 
-/// How `unshare` is to be called for a `/dev/shm` of one's own; none where that is not permitted.
-#[cfg(target_os = "linux")]
-pub(crate) fn alone() -> Option<&'static str> {
-    static FLAGS: OnceLock<Option<&str>> = OnceLock::new();
-    *FLAGS.get_or_init(|| {
-        let works = |flags: &&str| {
-            let mut command = Command::new("unshare");
-            command.args([flags, "sh", "-c", "mount -t tmpfs tmpfs /dev/shm"]);
-            command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
-        };
-        ["-m", "-rm"].into_iter().find(works)
-    })
+/// What is in a directory, in order.
+pub(crate) fn listing(directory: impl AsRef<Path>) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory that can be listed");
+    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// What of this crate has a name where this process is alone.
+pub(crate) fn named() -> Vec<String> {
+    let mut names = platform::all_named();
+    names.retain(|name| name.starts_with("commonage"));
+    names
 }
 
 /// Removes the named segments of children that did not end cleanly: a test that fails leaves nothing either.
 pub(crate) fn remove_what_the_dead_left() {
-    // Where this process and its children have a `/dev/shm` of their own, it goes with them.
-    #[cfg(target_os = "linux")]
+    // Where this process and its children are alone, it goes with them.
     if is_alone() {
         return;
     }
-    let Ok(entries) = fs::read_dir("/dev/shm") else { return };
+    let Ok(entries) = fs::read_dir(named_directory()) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !name.starts_with("commonage-id-") {
@@ -295,25 +301,13 @@ pub(crate) fn remove_what_the_dead_left() {
         let Ok(mut file) = fs::File::open(&path) else { continue };
         let mut segments = String::new();
         // A file that its process has removed meanwhile lists nothing that is left.
-        if file.try_lock().is_err() || !in_view(&file) || file.read_to_string(&mut segments).is_err() {
+        if file.try_lock_shared().is_err() || !platform::in_view(&file) || file.read_to_string(&mut segments).is_err() {
             continue;
         }
-        for segment in segments.lines() {
-            let _ = fs::remove_file(format!("/dev/shm/{}", segment.trim_start_matches('/')));
-        }
+        segments.lines().for_each(platform::remove_named);
+        drop(file);
         let _ = fs::remove_file(&path);
     }
-}
-
-#[cfg(unix)]
-fn in_view(file: &fs::File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
-}
-
-#[cfg(not(unix))]
-fn in_view(_file: &fs::File) -> bool {
-    true
 }
 
 /// A new directory, removed with all that is in it.
@@ -323,7 +317,7 @@ impl Directory {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("commonage-test-{}-{number}", std::process::id()));
+        let path = env::temp_dir().join(format!("test-of-commonage-{}-{number}", std::process::id()));
         fs::create_dir(&path).expect("a new directory");
         Directory(path.to_string_lossy().into_owned())
     }
@@ -331,6 +325,13 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let began = Instant::now();
+        // Where what is open can't be removed, it is there until those who had it have quite ended.
+        while fs::remove_dir_all(&self.0).is_err() && fs::exists(&self.0).unwrap_or(false) {
+            if began.elapsed() > WATCHDOG / 6 {
+                return eprintln!("{} is left", self.0);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    io::{self, Write},
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -94,7 +95,10 @@ fn threads_that_claim_what_others_sent_outlive_main() {
         let values: Vec<SharedSlice<u8>> = (0..4).map(|i| shared(5000 << i, i as u8)).collect();
         for round in 0..5 {
             let tokens: Vec<String> = (0..400).map(|i| values[i % 4].clone().into_token().unwrap()).collect();
-            let output = child(TEST, "claims").env("TOKENS", &tokens.join(" ")).spawn().output();
+            let mut claims = child(TEST, "claims").spawn();
+            // Too many for the environment.
+            writeln!(claims.child().stdin.take().unwrap(), "{}", tokens.join(" ")).unwrap();
+            let output = claims.output();
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success() && !stderr.contains("panicked"), "{stderr}");
             // What it has not claimed is on its way still; what it held is given back.
@@ -106,7 +110,8 @@ fn threads_that_claim_what_others_sent_outlive_main() {
         }
     };
     let role = |_: &str| {
-        let tokens: Vec<String> = crate::scene::value("TOKENS").split(' ').map(str::to_owned).collect();
+        let tokens: Vec<String> =
+            io::read_to_string(io::stdin()).unwrap().split_whitespace().map(str::to_owned).collect();
         let (halves, taken) = (tokens.chunks(tokens.len() / 2), AtomicUsize::new(0));
         let taken: &AtomicUsize = Box::leak(Box::new(taken));
         for half in halves {

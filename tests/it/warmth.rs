@@ -1,13 +1,10 @@
 //! Memory that is kept warm: how much of it, and what it is good for.
 
-use std::{fs, process};
+use std::process;
 
 use commonage::{Error, Shared, SharedMut, SharedSlice, prefault, stats, trim};
 
-use crate::{
-    puppet::resident,
-    support::{BACKING, LIMIT, RETAIN, child, on_both_backings, role},
-};
+use crate::support::{BACKING, BOTH, LIMIT, RETAIN, assert_resident, child, faults, on_both_backings, role};
 
 const MIB: u64 = 1 << 20;
 
@@ -16,20 +13,13 @@ fn filled(len: usize, salt: u8) -> SharedSlice<u8> {
     Shared::copy_from(&bytes[..]).unwrap()
 }
 
-/// Page faults of this process so far.
-fn faults() -> u64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    fields.split_ascii_whitespace().nth(7).unwrap().parse().unwrap()
-}
-
 #[test]
 fn after_a_peak_as_much_stays_warm_as_the_configuration_says() {
     const TEST: &str = "warmth::after_a_peak_as_much_stays_warm_as_the_configuration_says";
     const KEPT: u64 = 64 * MIB;
     if role().is_none() {
         for retain in [KEPT, 0] {
-            child(TEST, "peak").env(BACKING, "anonymous").env(RETAIN, &retain.to_string()).run_to_success();
+            child(TEST, "peak").env(BACKING, BOTH[0]).env(RETAIN, &retain.to_string()).run_to_success();
         }
         return;
     }
@@ -39,12 +29,13 @@ fn after_a_peak_as_much_stays_warm_as_the_configuration_says() {
         let source = vec![7_u8; len];
         let values: Vec<SharedSlice<u8>> =
             (0..200_000_000 / len).map(|_| Shared::copy_from(&source[..]).unwrap()).collect();
-        assert!(stats().live > 190_000_000 && resident(process::id()) > 190_000_000);
+        assert!(stats().live > 190_000_000);
+        assert_resident(process::id(), 190_000_000..);
         drop(values);
-        let (warm, resident) = (stats().warm, resident(process::id()));
-        // What else is resident: the control areas.
+        let warm = stats().warm;
         assert!((kept * 95 / 100..=kept * 105 / 100 + MIB).contains(&warm), "{len}: {warm} bytes are warm");
-        assert!((kept * 95 / 100..=kept * 105 / 100 + 2 * MIB).contains(&resident), "{len}: {resident} are resident");
+        // What else is resident: the control areas.
+        assert_resident(process::id(), kept * 95 / 100..=kept * 105 / 100 + 2 * MIB);
     }
     trim();
     assert_eq!(stats().warm, 0);
@@ -71,7 +62,7 @@ fn what_was_prefaulted_is_used_without_a_page_fault() {
 fn what_was_prefaulted_is_kept_until_it_is_trimmed() {
     const TEST: &str = "warmth::what_was_prefaulted_is_kept_until_it_is_trimmed";
     if role().is_none() {
-        return drop(child(TEST, "body").env(BACKING, "anonymous").env(RETAIN, &MIB.to_string()).run_to_success());
+        return drop(child(TEST, "body").env(BACKING, BOTH[0]).env(RETAIN, &MIB.to_string()).run_to_success());
     }
     prefault(64 << 20).unwrap();
     drop((0..6).map(|at| filled(10 << 20, at)).collect::<Vec<_>>());
@@ -88,7 +79,7 @@ fn what_was_prefaulted_is_kept_until_it_is_trimmed() {
 fn prefaulting_more_than_there_may_be_is_an_error_and_takes_nothing() {
     const TEST: &str = "warmth::prefaulting_more_than_there_may_be_is_an_error_and_takes_nothing";
     if role().is_none() {
-        return drop(child(TEST, "body").env(BACKING, "anonymous").env(LIMIT, &(8 * MIB).to_string()).run_to_success());
+        return drop(child(TEST, "body").env(BACKING, BOTH[0]).env(LIMIT, &(8 * MIB).to_string()).run_to_success());
     }
     let refused = prefault(64 << 20);
     assert!(matches!(refused, Err(Error::NoSpace { .. })), "{refused:?}");
@@ -104,7 +95,7 @@ fn what_was_reserved_before_a_refusal_goes_back() {
     const TEST: &str = "warmth::what_was_reserved_before_a_refusal_goes_back";
     if role().is_none() {
         let limit = 516 * MIB;
-        return drop(child(TEST, "body").env(BACKING, "anonymous").env(LIMIT, &limit.to_string()).run_to_success());
+        return drop(child(TEST, "body").env(BACKING, BOTH[0]).env(LIMIT, &limit.to_string()).run_to_success());
     }
     // One half is there, the other is not.
     let refused = prefault(1 << 30);
@@ -116,7 +107,7 @@ fn what_was_reserved_before_a_refusal_goes_back() {
 fn what_was_prefaulted_is_kept_after_a_peak() {
     const TEST: &str = "warmth::what_was_prefaulted_is_kept_after_a_peak";
     if role().is_none() {
-        return drop(child(TEST, "body").env(BACKING, "anonymous").env(RETAIN, &MIB.to_string()).run_to_success());
+        return drop(child(TEST, "body").env(BACKING, BOTH[0]).env(RETAIN, &MIB.to_string()).run_to_success());
     }
     prefault(64 << 20).unwrap();
     drop((0..9).map(|at| filled(10 << 20, at)).collect::<Vec<_>>());
@@ -152,7 +143,7 @@ fn a_copy_into_memory_that_nobody_has_used_is_whole_and_so_is_one_into_used_memo
 fn what_is_idle_goes_before_what_is_used_again_and_again() {
     const TEST: &str = "warmth::what_is_idle_goes_before_what_is_used_again_and_again";
     if role().is_none() {
-        for backing in ["anonymous", "named"] {
+        for backing in BOTH {
             child(TEST, "body").env(BACKING, backing).env(RETAIN, &(64 * MIB).to_string()).run_to_success();
         }
         return;
