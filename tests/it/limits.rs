@@ -2,7 +2,7 @@
 
 use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, Ticket, stats, trim};
 
-use crate::support::{assert_resident, on_both_backings};
+use crate::support::{PUNCHES, assert_resident, on_both_backings};
 
 #[test]
 fn a_length_that_overflows_is_too_large() {
@@ -82,7 +82,7 @@ fn dropped_memory_goes_back_to_the_system() {
         assert_resident(this, ..=300 << 20);
         trim();
         assert_resident(this, ..=8 << 20);
-        assert_eq!((stats().warm, stats().reserved), (0, 0));
+        assert!(stats().reserved == 0 || !PUNCHES && stats().segments == 1, "{:?}", stats());
         let value: SharedSlice<u8> = Shared::new(&(3, 1 << 20)).unwrap();
         assert!(value.iter().all(|b| *b == 3));
     });

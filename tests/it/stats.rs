@@ -5,7 +5,7 @@ use commonage::{Shared, SharedMut, SharedSlice, SharedSliceMut, Stats, stats, tr
 use crate::{
     puppet::Puppet,
     scene::{BOTH, nobody_else, scene},
-    support::on_both_backings,
+    support::{PUNCHES, on_both_backings},
 };
 
 fn shared(len: usize) -> SharedSlice<u8> {
@@ -106,9 +106,8 @@ fn what_is_reserved_is_live_or_warm() {
         drop(value);
         trim();
         let trimmed = holds("trimmed");
-        let first = Stats::default();
-        assert_eq!((trimmed.live, trimmed.warm), (first.live, first.warm), "{trimmed:?}");
-        assert_eq!(trimmed.reserved, 0);
+        assert_eq!((trimmed.live, trimmed.warm), (0, trimmed.reserved), "{trimmed:?}");
+        assert!(trimmed.reserved == 0 || !PUNCHES, "{trimmed:?}");
     });
 }
 
@@ -142,7 +141,8 @@ fn each_segment_is_counted_until_it_is_retired() {
         assert_eq!((stats().segments, stats().live), (2, 20 << 20));
         drop((first, second));
         trim();
-        assert_eq!((stats().segments, stats().participants, stats().reserved), (1, 1, 0));
+        assert_eq!((stats().segments, stats().participants), (1, 1));
+        assert!(stats().reserved == 0 || !PUNCHES);
     });
 }
 

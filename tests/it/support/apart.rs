@@ -7,6 +7,9 @@ use super::{ALONE, Directory, platform};
 /// The backings of this platform.
 pub(crate) const BOTH: &[&str] = &["named"];
 
+/// Memory is not taken out of a segment that is left.
+pub(crate) const PUNCHES: bool = false;
+
 /// Where the identity files are, and wills.
 pub(crate) fn named_directory() -> PathBuf {
     env::temp_dir()

@@ -16,6 +16,9 @@ use super::{ALONE, Directory};
 pub(crate) const BOTH: &[&str] = &["anonymous", "named"];
 pub(crate) const ANONYMOUS: &[&str] = &["anonymous"];
 
+/// Memory that nobody needs is taken out of a segment that is left.
+pub(crate) const PUNCHES: bool = true;
+
 /// Where the identity files are, and wills.
 pub(crate) fn named_directory() -> PathBuf {
     "/dev/shm".into()

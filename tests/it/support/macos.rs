@@ -5,7 +5,7 @@ use std::{
     process::ExitStatus,
 };
 
-pub(crate) use super::apart::{BOTH, can_be_alone, named_directory};
+pub(crate) use super::apart::{BOTH, PUNCHES, can_be_alone, named_directory};
 pub(super) use super::apart::{apart, in_view};
 
 /// Where a process is told of the directory for temporary files.

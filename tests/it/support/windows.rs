@@ -23,7 +23,7 @@ use windows_sys::Win32::{
     },
 };
 
-pub(crate) use super::apart::{BOTH, can_be_alone, named_directory};
+pub(crate) use super::apart::{BOTH, PUNCHES, can_be_alone, named_directory};
 pub(super) use super::apart::{apart, in_view};
 
 /// Where a process is told of the directory for temporary files.
