@@ -47,3 +47,5 @@ mod warmth;
 mod wills;
 mod wills_as_files;
 mod wills_of_peers;
+#[cfg(windows)]
+mod win_shared_memory;

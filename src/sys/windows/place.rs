@@ -17,7 +17,7 @@ use windows_sys::Win32::{
     Storage::FileSystem::MoveFileExW,
     System::{
         Memory::{
-            CreateFileMappingW, FILE_MAP_ALL_ACCESS, FILE_MAP_READ, FILE_MAP_WRITE, MEMORY_BASIC_INFORMATION,
+            CreateFileMappingW, FILE_MAP_READ, FILE_MAP_WRITE, MEM_COMMIT, MEMORY_BASIC_INFORMATION,
             MEMORY_MAPPED_VIEW_ADDRESS, MapViewOfFile, OpenFileMappingW, PAGE_READONLY, PAGE_READWRITE,
             UnmapViewOfFile, VirtualQuery,
         },
@@ -207,13 +207,8 @@ impl Place {
             (_, Some(section)) => section.as_raw_handle(),
             (Identity::File(file, _), None) => file.as_raw_handle(),
         };
-        let access = match (&self.object, writable) {
-            (Identity::Named(_), true) => FILE_MAP_ALL_ACCESS,
-            (Identity::File(..), true) => FILE_MAP_READ | FILE_MAP_WRITE,
-            (_, false) => FILE_MAP_READ,
-        };
         // SAFETY: the handle is open; a new view, at an address that the system chooses.
-        let view = unsafe { MapViewOfFile(handle, access, 0, 0, len) };
+        let view = unsafe { MapViewOfFile(handle, access(writable), 0, 0, len) };
         let base = NonNull::new(view.Value.cast::<u8>());
         let base = base.ok_or_else(|| not_made("MapViewOfFile", io::Error::last_os_error(), len as u64))?;
         // SAFETY: mapped above, and nobody else knows of it.
@@ -304,12 +299,17 @@ fn create_named(name: &str, len: u64) -> Result<OwnedHandle, PlaceError> {
 
 fn open_named(name: &str, writable: bool) -> Result<OwnedHandle, PlaceError> {
     let name = wide(name.as_ref());
-    let access = if writable { FILE_MAP_ALL_ACCESS } else { FILE_MAP_READ };
     // SAFETY: the name ends in a zero, and lives longer than the call.
-    let handle = unsafe { OpenFileMappingW(access, 0, name.as_ptr()) };
+    let handle = unsafe { OpenFileMappingW(access(writable), 0, name.as_ptr()) };
     owned(handle).ok_or_else(|| refused("OpenFileMapping", io::Error::last_os_error()))
 }
 
+/// What is asked for, of a mapping that may be another program's: no more than is needed.
+fn access(writable: bool) -> u32 {
+    if writable { FILE_MAP_READ | FILE_MAP_WRITE } else { FILE_MAP_READ }
+}
+
+/// Bytes that can be touched. Another program may have made a mapping that takes its memory piece by piece.
 fn size_of_named(handle: &OwnedHandle) -> Result<u64, PlaceError> {
     // SAFETY: the handle is open; a new view of all of it, at an address that the system chooses.
     let view = unsafe { MapViewOfFile(handle.as_raw_handle(), FILE_MAP_READ, 0, 0, 0) };
@@ -324,7 +324,8 @@ fn size_of_named(handle: &OwnedHandle) -> Result<u64, PlaceError> {
     if filled == 0 {
         return Err(refused("VirtualQuery", io::Error::last_os_error()));
     }
-    Ok(info.RegionSize as u64)
+    // The view is one region as far as all its pages are alike.
+    Ok(if info.State == MEM_COMMIT { info.RegionSize as u64 } else { 0 })
 }
 
 fn section_of(file: &File, writable: bool) -> Result<OwnedHandle, PlaceError> {
