@@ -13,6 +13,10 @@ mod linux;
 mod macos;
 mod per_process;
 mod place;
+#[cfg(test)]
+#[cfg_attr(all(windows, target_arch = "x86_64"), path = "windows/stacks.rs")]
+#[cfg_attr(not(all(windows, target_arch = "x86_64")), path = "stacks_elsewhere.rs")]
+mod stacks;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -30,6 +34,8 @@ pub(crate) use self::{
     place::{Address, Mapping, PlaceError},
 };
 
+#[cfg(test)]
+pub(crate) use self::stacks::with_other_stacks;
 #[cfg(target_os = "linux")]
 use linux as platform;
 #[cfg(all(unix, not(target_os = "linux")))]

@@ -230,3 +230,12 @@ fn of_those_who_wait_on_a_word_one_can_be_woken() {
     ended.recv_timeout(Duration::from_secs(30)).expect("woken");
     waiter.join().unwrap();
 }
+
+#[test]
+fn a_panic_among_other_stacks_is_had_by_who_started_them() {
+    for _ in 0..2 {
+        let panicked = std::panic::catch_unwind(|| with_other_stacks(|| panic!("as this test wants it")));
+        assert!(panicked.is_err());
+        assert!(with_other_stacks(|| std::panic::catch_unwind(|| panic!("as this test wants it"))).is_err());
+    }
+}

@@ -20,6 +20,8 @@ use std::{
 
 use ::loom::model::Builder;
 
+use crate::sys::with_other_stacks;
+
 /// What a `SeqCst` access is taken for. The checker knows `SeqCst` fences only: it takes such an access for an `AcqRel`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Total {
@@ -38,10 +40,11 @@ fn check(name: &str, preemptions: usize, model: impl Fn(Total) + Clone + Send + 
         let mut builder = Builder::new();
         builder.max_branches = 10_000;
         builder.preemption_bound = Some(preemptions);
-        builder.check(move || {
+        let counted = move || {
             counter.fetch_add(1, Ordering::Relaxed);
             model(total);
-        });
+        };
+        with_other_stacks(|| builder.check(counted));
         let runs = runs.load(Ordering::Relaxed);
         println!("{name}, {total:?}: {runs} runs in {:?}", began.elapsed());
         assert!(runs > 1, "{name}: the threads take turns in more than one way");

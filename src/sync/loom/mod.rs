@@ -16,6 +16,8 @@ use std::{
 
 use ::loom::model::Builder;
 
+use crate::sys::with_other_stacks;
+
 /// Runs the model in all interleavings of its threads with at most so many preemptions.
 fn check(name: &str, preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let (runs, began) = (Arc::new(AtomicUsize::new(0)), Instant::now());
@@ -23,10 +25,11 @@ fn check(name: &str, preemptions: usize, model: impl Fn() + Send + Sync + 'stati
     let mut builder = Builder::new();
     builder.max_branches = 10_000;
     builder.preemption_bound = Some(preemptions);
-    builder.check(move || {
+    let counted = move || {
         counter.fetch_add(1, Ordering::Relaxed);
         model();
-    });
+    };
+    with_other_stacks(|| builder.check(counted));
     let runs = runs.load(Ordering::Relaxed);
     println!("{name}: {runs} runs in {:?}", began.elapsed());
     assert!(runs > 1, "{name}: the threads take turns in more than one way");
