@@ -1,5 +1,10 @@
 //! Values with a name, as one process sees them.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::{
     env, fs,
     io::{Seek, SeekFrom, Write},
@@ -7,7 +12,7 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant},
@@ -15,13 +20,17 @@ use std::{
 
 use commonage::{
     Error, Link, LinkFault, Refused,
-    link::ReadWrite,
+    link::{ReadOnly, ReadWrite},
     shareable,
     sync::{Mutex, SeqLock},
 };
 
+#[cfg(unix)]
+use self::unix as platform;
+#[cfg(windows)]
+use self::windows as platform;
 use crate::{
-    named::{Name, fault},
+    named::{Name, fault, of_both_kinds, that_stay},
     support::Directory,
 };
 
@@ -263,20 +272,19 @@ fn names_that_a_platform_cannot_hold_are_refused_with_the_reason() {
     assert!(matches!(fault(Link::<u32>::at_path("a\0b").open()), LinkFault::Name(_)));
 }
 
-#[cfg(unix)]
 #[test]
 fn a_failure_of_the_system_says_of_which_link_it_is() {
-    let path = format!("/tmp/{}", "n".repeat(300));
+    let directory = Directory::new();
+    let path = format!("{}/{}", directory.0, platform::no_file());
     let error = Link::<u32>::at_path(&path).open().unwrap_err();
     assert!(matches!(&error, Error::Link { link, fault: LinkFault::Failed { .. } } if *link == path), "{error:?}");
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn the_longest_name_and_one_with_a_slash_are_names() {
     let name = Name::new();
-    let long = Name(format!("{}-{}", name.0, "n".repeat(254 - name.0.len())));
-    assert_eq!(long.0.len(), 255);
+    let long = Name(format!("{}-{}", name.0, "n".repeat(platform::LONGEST - 1 - name.0.len())));
+    assert_eq!(long.0.len(), platform::LONGEST);
     let _made: Writable<u32> = Link::create(&long.0).unwrap();
     let seen: Link<u32> = Link::open(&format!("/{}", long.0)).unwrap();
     // SAFETY: nobody writes.
@@ -391,33 +399,11 @@ fn values_without_bytes_and_without_meaning_are_values_too() {
     assert_eq!(made.bytes(), 100);
 }
 
-// Elsewhere the name goes with the last link, owner or not.
-#[cfg(unix)]
 #[test]
 fn the_name_goes_with_its_owner_and_with_nobody_else() {
-    let name = Name::new();
-    let made: Writable<AtomicBool> = Link::create(&name.0).unwrap();
-    drop(Writable::<AtomicBool>::open_existing(&name.0).unwrap());
-    drop(Link::<AtomicBool>::open(&name.0).unwrap());
-    let other: Writable<AtomicBool> = Link::open_or_create(&name.0).unwrap();
-    assert!(!other.is_owner());
-    drop(made);
-    assert!(matches!(fault(Link::<AtomicBool>::open(&name.0)), LinkFault::Absent));
-    other.store(true, Relaxed);
-    assert!(other.load(Relaxed), "who has it open keeps it");
-    let again: Writable<AtomicBool> = Link::open_or_create(&name.0).unwrap();
-    assert!(again.is_owner() && !again.load(Relaxed), "another value with the same name");
-    // `other` comes to own a value whose name is another's by now.
-    drop(Link::own(other));
-    assert!(Link::<AtomicBool>::open(&name.0).is_ok(), "an owner removes nothing but its own");
-    drop(Link::leak(again));
-    assert!(Link::<AtomicBool>::open(&name.0).is_ok(), "what was leaked stays");
-    Link::remove(&name.0).unwrap();
-    assert!(matches!(fault(Link::remove(&name.0)), LinkFault::Absent));
+    platform::the_name_goes_with_its_owner_and_with_nobody_else();
 }
 
-// Elsewhere the name goes with the last link, owner or not.
-#[cfg(unix)]
 #[test]
 fn the_owner_runs_the_drop_of_the_value_exactly_once() {
     static DROPS: AtomicU32 = AtomicU32::new(0);
@@ -431,21 +417,23 @@ fn the_owner_runs_the_drop_of_the_value_exactly_once() {
             DROPS.fetch_add(self.with, Relaxed);
         }
     }
-    let name = Name::new();
     let dropped = || DROPS.swap(0, Relaxed);
-    let made: Writable<Dropped> = Link::create_with(&name.0, Dropped { with: 3 }).unwrap();
-    assert_eq!(dropped(), 0, "the value was moved, not dropped");
-    drop(Link::<Dropped>::open(&name.0).unwrap());
-    drop(Writable::<Dropped>::open_existing(&name.0).unwrap());
-    assert_eq!(dropped(), 0, "only the owner drops it");
-    let Refused { handle, .. } = Writable::create_with(&name.0, Dropped { with: 5 }).unwrap_err();
-    assert_eq!(dropped(), 0, "what was refused is given back");
-    drop(handle);
-    assert_eq!(dropped(), 5);
-    drop(Link::leak(made));
-    assert_eq!(dropped(), 0, "nobody owns it");
-    drop(Link::own(Writable::<Dropped>::open_existing(&name.0).unwrap()));
-    assert_eq!(dropped(), 3, "the new owner has dropped it, once");
+    for spot in that_stay() {
+        let writable = || spot.link::<Dropped, ReadWrite>();
+        let made = writable().create_with(Dropped { with: 3 }).unwrap();
+        assert_eq!(dropped(), 0, "the value was moved, not dropped");
+        drop(spot.link::<Dropped, ReadOnly>().open().unwrap());
+        drop(writable().open_existing().unwrap());
+        assert_eq!(dropped(), 0, "only the owner drops it");
+        let Refused { handle, .. } = writable().create_with(Dropped { with: 5 }).unwrap_err();
+        assert_eq!(dropped(), 0, "what was refused is given back");
+        drop(handle);
+        assert_eq!(dropped(), 5);
+        drop(Link::leak(made));
+        assert_eq!(dropped(), 0, "nobody owns it");
+        drop(Link::own(writable().open_existing().unwrap()));
+        assert_eq!(dropped(), 3, "the new owner has dropped it, once");
+    }
 }
 
 #[test]
@@ -455,7 +443,6 @@ fn a_size_beyond_all_memory_is_said_as_it_was_asked_for() {
     assert!(matches!(error, Error::TooLarge { requested, .. } if requested as u64 == u64::MAX - 72), "{error:?}");
 }
 
-#[cfg(unix)]
 #[test]
 fn what_is_to_lie_in_a_file_as_if_that_were_a_directory_does_not_exist() {
     let directory = Directory::new();
@@ -467,7 +454,6 @@ fn what_is_to_lie_in_a_file_as_if_that_were_a_directory_does_not_exist() {
     assert!(matches!(fault(link().open_or_create()), LinkFault::NoDirectory));
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn of_several_owners_one_runs_the_drop_of_the_value_and_a_panic_there_leaves_no_name() {
     static DROPS: AtomicU32 = AtomicU32::new(0);
@@ -486,27 +472,32 @@ fn of_several_owners_one_runs_the_drop_of_the_value_and_a_panic_there_leaves_no_
             panic!("in the drop of a value, as this test wants it");
         }
     }
-    let name = Name::new();
-    for _ in 0..10 {
-        let value = Dropped { lock: Mutex::new(0), others: 0 };
-        let made: Writable<Dropped> = Link::create_with(&name.0, value).unwrap();
-        let also = Link::own(Writable::<Dropped>::open_existing(&name.0).unwrap());
-        let late = Writable::<Dropped>::open_existing(&name.0).unwrap();
-        let panics = thread::scope(|scope| {
-            let owners = [made, also].map(|owner| scope.spawn(move || drop(owner)));
-            owners.into_iter().map(|owner| u32::from(owner.join().is_err())).sum::<u32>()
-        });
-        assert_eq!((panics, DROPS.swap(0, Relaxed)), (1, 1));
-        assert!(matches!(fault(Link::<Dropped>::open(&name.0)), LinkFault::Absent), "the name went nevertheless");
-        drop(Link::own(late));
-        assert_eq!(DROPS.swap(0, Relaxed), 0, "it is over");
+    for _ in 0..5 {
+        for spot in of_both_kinds() {
+            let existing = || spot.link::<Dropped, ReadWrite>().open_existing().unwrap();
+            let made = spot.link().create_with(Dropped { lock: Mutex::new(0), others: 0 }).unwrap();
+            let (also, late) = (Link::own(existing()), existing());
+            let panics = thread::scope(|scope| {
+                let owners = [made, also].map(|owner| scope.spawn(move || drop(owner)));
+                owners.into_iter().map(|owner| u32::from(owner.join().is_err())).sum::<u32>()
+            });
+            assert_eq!((panics, DROPS.swap(0, Relaxed)), (1, 1));
+            let open = || fault(spot.link::<Dropped, ReadOnly>().open());
+            assert!(platform::is_gone(&open()), "the name went nevertheless, or what it names is over");
+            drop(Link::own(late));
+            assert_eq!(DROPS.swap(0, Relaxed), 0, "it is over");
+            assert!(matches!(open(), LinkFault::Absent));
+        }
     }
     // One that was killed between the `Drop` and the name.
+    let directory = Directory::new();
+    let path = format!("{}/link", directory.0);
     let value = Dropped { lock: Mutex::new(0), others: 0 };
-    drop(Link::leak(Writable::<Dropped>::create_with(&name.0, value).unwrap()));
-    let file = fs::OpenOptions::new().write(true).open(format!("/dev/shm/{}", name.0)).unwrap();
-    std::os::unix::fs::FileExt::write_at(&file, &2_u32.to_ne_bytes(), 12).unwrap();
-    assert!(matches!(fault(Link::<Dropped>::open(&name.0)), LinkFault::Over));
+    drop(Link::leak(Writable::<Dropped>::at_path(&path).create_with(value).unwrap()));
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start(12)).unwrap();
+    file.write_all(&2_u32.to_ne_bytes()).unwrap();
+    assert!(matches!(fault(Link::<Dropped>::at_path(&path).open()), LinkFault::Over));
 }
 
 #[test]
@@ -529,21 +520,6 @@ fn of_many_who_open_or_create_at_the_same_time_one_creates_and_all_have_the_same
         assert_eq!(links.iter().filter(|link| link.is_owner()).count(), 1);
         assert_eq!(*links[0].lock().unwrap(), 8);
     }
-}
-
-#[cfg(unix)]
-#[test]
-fn the_mode_is_what_was_asked_for_whatever_the_umask() {
-    use std::os::unix::fs::PermissionsExt;
-    let directory = Directory::new();
-    for mode in [0o600, 0o640, 0o666, 0o400] {
-        let path = format!("{}/{mode:o}", directory.0);
-        let _made: Writable<u32> = Link::at_path(&path).mode(mode).create().unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
-    }
-    let path = format!("{}/default", directory.0);
-    let _made: Writable<u32> = Link::at_path(&path).create().unwrap();
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
 }
 
 #[test]

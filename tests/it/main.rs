@@ -22,10 +22,8 @@ mod leftovers;
 mod limits;
 mod limits_of_memory;
 mod links;
-#[cfg(target_os = "linux")]
 mod links_of_peers;
 mod liveness;
-#[cfg(target_os = "linux")]
 mod locks;
 mod lost;
 mod named;
