@@ -4,7 +4,7 @@ use std::{ffi::OsString, time::Duration};
 
 use commonage::Backing;
 
-use crate::Failure;
+use crate::{Failure, names::BACKINGS};
 
 pub(crate) const HELP: &str = "\
 Processes that exchange values in shared memory and die at random; every value is checked.
@@ -14,7 +14,8 @@ Usage: storm [OPTIONS]
   --seconds N        how long (default: 60)
   --seed N           where the random numbers begin (default: 7)
   --processes N      how many processes at a time (default: 8; at most 64)
-  --backing BACKING  anonymous, named, or both: half of the processes each (default: both)
+  --backing BACKING  anonymous, named, or both: half of the processes each (default: all
+                     that the platform has)
   --help             this text";
 
 /// More processes than this are not started, however many are asked for.
@@ -69,7 +70,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             _ => return Err(format!("there is no option {argument} (--help lists them)").into()),
         }
     }
-    let backings = backings.unwrap_or_else(default_backings);
+    let backings = backings.unwrap_or_else(|| BACKINGS.to_vec());
     Ok(match worker {
         Some(number) => Command::Work(Role { number, seed, backing: backings[0], keeper }),
         None => Command::Watch(Options {
@@ -92,10 +93,6 @@ fn backings_of(value: &str) -> Result<Vec<Backing>, Failure> {
         "both" => Ok(vec![Backing::Anonymous, Backing::Named]),
         _ => Err(format!("--backing takes anonymous, named or both, not {value}").into()),
     }
-}
-
-fn default_backings() -> Vec<Backing> {
-    if cfg!(target_os = "linux") { vec![Backing::Anonymous, Backing::Named] } else { vec![Backing::Named] }
 }
 
 impl Role {

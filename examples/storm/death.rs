@@ -1,11 +1,20 @@
 //! The ways in which a process ends.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::{
     fmt,
     process::{self, ExitStatus},
     str::FromStr,
 };
 
+#[cfg(unix)]
+use self::unix as platform;
+#[cfg(windows)]
+use self::windows as platform;
 use crate::random::Random;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,8 +47,8 @@ impl Death {
     /// Whether a process that ended so has this status.
     pub(crate) fn shows_as(self, status: ExitStatus) -> bool {
         match self {
-            Death::Kill => was_killed(status),
-            Death::Abort => has_aborted(status),
+            Death::Kill => platform::was_killed(status),
+            Death::Abort => platform::has_aborted(status),
             Death::Panic => status.code() == Some(101),
             Death::Exit | Death::Return => status.success(),
         }
@@ -65,51 +74,6 @@ impl FromStr for Death {
         Self::ALL.into_iter().find(|death| death.to_string() == name).ok_or(())
     }
 }
-
-#[cfg(unix)]
-mod platform {
-    use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
-
-    use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
-
-    pub(super) fn kill() {
-        // It can't be refused, and nothing comes after it.
-        let _ = kill_process(getpid(), Signal::KILL);
-    }
-
-    pub(super) fn leave_no_core() {
-        // If it is refused there are core dumps.
-        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    }
-
-    pub(super) fn was_killed(status: ExitStatus) -> bool {
-        status.signal() == Some(Signal::KILL.as_raw())
-    }
-
-    pub(super) fn has_aborted(status: ExitStatus) -> bool {
-        status.signal() == Some(Signal::ABORT.as_raw())
-    }
-}
-
-/// Elsewhere a process that wants to end at once aborts.
-#[cfg(not(unix))]
-mod platform {
-    use std::process::ExitStatus;
-
-    pub(super) fn kill() {}
-
-    pub(super) fn leave_no_core() {}
-
-    pub(super) fn was_killed(status: ExitStatus) -> bool {
-        has_aborted(status)
-    }
-
-    pub(super) fn has_aborted(status: ExitStatus) -> bool {
-        !status.success() && status.code() != Some(101)
-    }
-}
-
-use platform::{has_aborted, was_killed};
 
 /// Ends this process as `kill -9` does.
 pub(crate) fn kill() -> ! {

@@ -9,8 +9,8 @@
 //! moment, and another takes its place. Each word of each value is known, and looked at when the value comes and before it
 //! goes. A supervisor that has no shared memory passes the
 //! tokens on, to whatever process chance chooses. For each backing there is a keeper, which does the same and does not
-//! die: when all others are gone its pool must be empty, and when it is gone too, `/dev/shm` must hold nothing that was
-//! not there before.
+//! die: when all others are gone its pool must be empty, and when it is gone too, nothing must have a name (in
+//! `/dev/shm`, or in `%TEMP%` on Windows) that had none before.
 //!
 //! The program fails unless all values were right, nothing was left, and there was no error but claims of what had died
 //! with a process that crashed.
@@ -19,6 +19,10 @@ mod args;
 mod crew;
 mod death;
 mod message;
+#[cfg_attr(target_os = "linux", path = "../names/linux.rs")]
+#[cfg_attr(all(unix, not(target_os = "linux")), path = "../names/macos.rs")]
+#[cfg_attr(windows, path = "../names/windows.rs")]
+mod names;
 mod parts;
 mod random;
 mod report;

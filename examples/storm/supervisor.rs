@@ -2,8 +2,7 @@
 //! shared memory.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
+    collections::BTreeMap,
     io::{self, Write},
     sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     time::{Duration, Instant},
@@ -16,6 +15,7 @@ use crate::{
     args::{Options, Role},
     crew::{Event, Worker},
     message::{Fate, Message, Way},
+    names::{PLACE, bytes, names},
     random::Random,
     tally::{SHOWN, Tally},
 };
@@ -61,7 +61,8 @@ pub(crate) fn watch(options: &Options) -> Result<bool, Failure> {
     tally.judge_gone();
     let left: Vec<String> = names().difference(&before).cloned().collect();
     let some = left.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(" ");
-    tally.left(left.len(), format_args!("{} names in /dev/shm: {some}", left.len()));
+    let bytes = bytes(&left);
+    tally.left(left.len(), format_args!("{} names in {PLACE}, {bytes} bytes: {some}", left.len()));
     io::stdout().write_all(tally.to_string().as_bytes())?;
     Ok(tally.is_right())
 }
@@ -224,11 +225,4 @@ impl Supervisor<'_> {
         }
         Ok(())
     }
-}
-
-/// What there is in the directory of POSIX shared memory of this crate: segments, identity files, wills.
-fn names() -> BTreeSet<String> {
-    let Ok(entries) = fs::read_dir("/dev/shm") else { return BTreeSet::new() };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.contains("commonage")).collect()
 }

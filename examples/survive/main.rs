@@ -8,18 +8,22 @@
 //! are still on their way when `kill -9` comes. The process that starts them only passes tokens on.
 
 mod member;
+#[cfg_attr(target_os = "linux", path = "../names/linux.rs")]
+#[cfg_attr(all(unix, not(target_os = "linux")), path = "../names/macos.rs")]
+#[cfg_attr(windows, path = "../names/windows.rs")]
+mod names;
 mod table;
 
 use std::{
     collections::BTreeSet,
     env,
     error::Error,
-    fs,
     io::{self, BufRead, BufReader, Write},
     process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
 };
 
 use commonage::Backing;
+use names::{BACKINGS, PLACE, names};
 use table::Table;
 
 /// Why the program ends early: a sentence for whoever started it.
@@ -32,11 +36,10 @@ const VALUES: usize = 12;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] if cfg!(target_os = "linux") => survive(&["anonymous", "named"]),
-        [] => survive(&["named"]),
-        [backing @ ("anonymous" | "named")] => survive(&[backing]),
+        [] => survive(BACKINGS),
+        [backing @ ("anonymous" | "named")] => survive(&[backing_of(backing)]),
         ["--member", backing, number] => member::live(backing_of(backing), number).map(|()| true),
-        _ => Err("it takes anonymous, named, or nothing: then it does both".into()),
+        _ => Err("it takes anonymous, named, or nothing: then it does all that the platform has".into()),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -52,15 +55,19 @@ fn backing_of(name: &str) -> Backing {
     if name == "named" { Backing::Named } else { Backing::Anonymous }
 }
 
+fn name_of(backing: Backing) -> &'static str {
+    if backing == Backing::Named { "named" } else { "anonymous" }
+}
+
 /// Does it with each backing, and says whether everything was right and nothing is left.
-fn survive(backings: &[&str]) -> Result<bool, Failure> {
+fn survive(backings: &[Backing]) -> Result<bool, Failure> {
     let mut well = true;
-    for backing in backings {
+    for backing in backings.iter().copied().map(name_of) {
         let before = names();
         let (table, right) = kill_two(backing, &before)?;
         let left: Vec<String> = names().difference(&before).cloned().collect();
         let is_left = if left.is_empty() { "nothing".to_owned() } else { left.join(" ") };
-        writeln!(io::stdout(), "{backing} memory\n\n{table}left in /dev/shm: {is_left}\n")?;
+        writeln!(io::stdout(), "{backing} memory\n\n{table}left in {PLACE}: {is_left}\n")?;
         well &= right && left.is_empty();
     }
     Ok(well)
@@ -164,22 +171,4 @@ impl Member {
         }
         Ok(())
     }
-}
-
-/// What the directory of POSIX shared memory has of this crate.
-fn names() -> BTreeSet<String> {
-    let Ok(entries) = fs::read_dir("/dev/shm") else { return BTreeSet::new() };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.contains("commonage")).collect()
-}
-
-/// The memory that these files have.
-fn bytes(names: &[String]) -> u64 {
-    let of = |metadata: fs::Metadata| {
-        #[cfg(unix)]
-        return std::os::unix::fs::MetadataExt::blocks(&metadata) * 512;
-        #[cfg(not(unix))]
-        return metadata.len();
-    };
-    names.iter().filter_map(|name| fs::metadata(format!("/dev/shm/{name}")).ok()).map(of).sum()
 }

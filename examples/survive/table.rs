@@ -1,13 +1,17 @@
-//! The table: what each process, and `/dev/shm`, has at each moment.
+//! The table: what each process has, and what has a name, at each moment.
 
 use std::{collections::BTreeSet, fmt};
 
-use crate::{Failure, Member, bytes, member::Holdings, names};
+use crate::{
+    Failure, Member,
+    member::Holdings,
+    names::{PLACE, bytes, names},
+};
 
 /// The columns, with their widths.
 const HEAD: [(&str, usize); 9] = [
     ("", 14),
-    ("/dev/shm", 20),
+    (PLACE, 20),
     ("process", 9),
     ("values", 8),
     ("right", 7),
@@ -38,7 +42,7 @@ impl Table {
         before: &BTreeSet<String>,
     ) -> Result<(), Failure> {
         let files: Vec<String> = names().difference(before).cloned().collect();
-        let shm = format!("{} files, {}", files.len(), mebibytes(bytes(&files)));
+        let named = format!("{} files, {}", files.len(), mebibytes(bytes(&files)));
         let living = members.len();
         self.left = 0;
         for (at, member) in members.iter_mut().enumerate() {
@@ -50,7 +54,7 @@ impl Table {
             let first = |text: &str| if at == 0 { text.to_owned() } else { String::new() };
             self.lines.push(line(&[
                 first(moment),
-                first(&shm),
+                first(&named),
                 member.number.to_string(),
                 has.values.to_string(),
                 has.right.to_string(),
