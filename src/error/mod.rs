@@ -183,7 +183,9 @@ pub enum Error {
         block: u32,
     },
     /// Neither the sender nor the owner of the segment is there any more, and the value went with them.
-    #[error("segment {segment} is gone: neither process {sender} (sender) nor process {owner} (owner) has it any more")]
+    #[error(
+        "segment {segment} is gone: neither process {sender} (sender) nor process {owner} (owner) has it any more, and they have left no file with the message here"
+    )]
     Gone {
         /// The segment.
         segment: SegmentId,
@@ -192,17 +194,16 @@ pub enum Error {
         /// The process id of the owner.
         owner: u32,
     },
-    /// The process with the segment is there, but this process may not look into it.
-    #[error(
-        "segment {segment}: process {pid} may not be looked into (another user, another PID namespace, not dumpable, or more capabilities); \
-         choose `Backing::Named` where it allocates"
-    )]
+    /// The process with the segment may be there, but this process can't look into it: it is another user's, in another PID
+    /// namespace, not dumpable, or has more capabilities; or this process has no `/proc` that shows it. The text says which
+    /// of them it is, and the way out.
+    #[error("segment {segment} of process {pid} can't be reached: {source}")]
     Unreachable {
         /// The segment.
         segment: SegmentId,
         /// The process that has it.
         pid: u32,
-        /// What the system said.
+        /// Why not, and what can be done about it.
         source: io::Error,
     },
     /// The locator leads to something that is not a segment, or not this one.

@@ -107,7 +107,7 @@ fn taken_apart(token: &str) -> (Fields, Secret) {
 }
 
 fn random_id() -> SegmentId {
-    SegmentId(sys::random_u64().unwrap())
+    Segment::new_id().unwrap()
 }
 
 /// Numbers that are the same for the same seed.

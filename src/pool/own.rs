@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use crate::{
-    Backing, Config, Error, SegmentId,
+    Backing, Config, Error,
     pool::{
         arena::{Arena, Run},
         attachment::Attachment,
@@ -95,7 +95,7 @@ impl Own {
 
 /// A new segment of this process, of which it is the first participant.
 pub(super) fn create(index: usize, data: usize) -> Result<Attachment, Error> {
-    let (id, layout) = (SegmentId(sys::random_u64()?), Layout::for_data(data));
+    let (id, layout) = (Segment::new_id()?, Layout::for_data(data));
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&sys::random_u64()?.to_le_bytes());
     secret[8..].copy_from_slice(&sys::random_u64()?.to_le_bytes());

@@ -70,10 +70,39 @@ pub(super) fn create(sizes: Sizes, len: usize) -> Result<(Mapped, u32), Error> {
 pub(super) fn attach(locator: &Locator, check: Check<'_>) -> Result<Mapped, Error> {
     let first = match enter(locator, locator.sender, check) {
         Err(error) if locator.owner != locator.sender => error,
-        other => return other,
+        other => return other.map_err(|error| numbers_count(locator, error)),
     };
     enter(locator, locator.owner, check)
         .map_err(|second| if says_more(&second) > says_more(&first) { second } else { first })
+        .map_err(|error| numbers_count(locator, error))
+}
+
+/// Which bits of an id are a mark: they say in which PID namespace the segment was made, by the end of its number. Zero
+/// says nothing.
+const MARK: u64 = 0xffff;
+
+/// What 64 random bits become in the id of a segment.
+pub(super) fn marked(random: u64) -> u64 {
+    random & !MARK | sys::pid_namespace().unwrap_or(0) & MARK
+}
+
+/// The number of a process counts only in the PID namespace where the segment was made, and where `/proc` shows that one;
+/// elsewhere what was found by it says nothing.
+fn numbers_count(locator: &Locator, error: Error) -> Error {
+    if !matches!(error, Error::Gone { .. } | Error::NotTheSegment { .. }) {
+        return error;
+    }
+    let (mark, here) = (locator.id.0 & MARK, sys::pid_namespace().unwrap_or(0) & MARK);
+    let why = if mark != 0 && here != 0 && mark != here {
+        "its number is that of another PID namespace than this process's: have both in one"
+    } else if !sys::proc_is_our_own() {
+        "the `/proc` of this process shows another PID namespace than its own: mount one that shows its own"
+    } else {
+        return error;
+    };
+    let why = format!("{why}, or choose `Backing::Named` where the value is made");
+    let source = io::Error::new(io::ErrorKind::PermissionDenied, why);
+    Error::Unreachable { segment: locator.id, pid: locator.sender.pid, source }
 }
 
 fn enter(locator: &Locator, door: Door, check: Check<'_>) -> Result<Mapped, Error> {

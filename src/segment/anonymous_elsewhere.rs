@@ -38,6 +38,10 @@ pub(super) fn attach(_locator: &Locator, _check: Check<'_>) -> Result<Mapped, Er
     Err(unsupported())
 }
 
+pub(super) fn marked(random: u64) -> u64 {
+    random
+}
+
 fn unsupported() -> Error {
     Error::os("memory without a name (choose `Backing::Named`)", io::ErrorKind::Unsupported)
 }

@@ -179,7 +179,8 @@ impl Own {
     fn identity(&mut self) -> Result<&Identity, Error> {
         if self.file.is_none() {
             let made = Identity::make(self.number);
-            let made = made.map_err(|error| no_space(error, LINE as u64, 0, "creation of an identity file"))?;
+            let made =
+                made.map_err(|error| no_space(in_directory(error), LINE as u64, 0, "creation of an identity file"))?;
             self.number = Some(made.number);
             self.file = Some(made);
         }
@@ -238,6 +239,11 @@ impl Identity {
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
+}
+
+/// The error, and where it was.
+fn in_directory(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", sys::named_directory().display()))
 }
 
 /// Where an identity file is in view.

@@ -127,6 +127,15 @@ unsafe impl Send for Segment {}
 unsafe impl Sync for Segment {}
 
 impl Segment {
+    /// An id for a new segment, which nobody can guess.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`], if the system has no random numbers.
+    pub(crate) fn new_id() -> Result<SegmentId, Error> {
+        Ok(SegmentId(anonymous::marked(sys::random_u64()?)))
+    }
+
     /// A new segment, mapped writable, nothing backed yet (on Linux), all zero. `control` and `data` are multiples of
     /// [`GRANULE`], at least one.
     ///
@@ -449,7 +458,7 @@ fn refused(locator: &Locator, pid: u32, path: String, refusal: Refusal) -> Error
 
 fn not_the_segment(locator: &Locator, path: String, found: String) -> Error {
     let expected = match locator.backing {
-        Backing::Anonymous => "a memfd of sealed size",
+        Backing::Anonymous => "a memfd of sealed size, of this user",
         Backing::Named => "a shared memory object of this user",
     };
     Error::NotTheSegment { segment: locator.id, locator: path, expected, found }

@@ -1,6 +1,7 @@
 //! Linux.
 
 mod announced;
+mod barred;
 mod byte_lock;
 mod memory;
 mod object;
@@ -27,6 +28,7 @@ use rustix::{
 
 pub(crate) use self::{
     announced::{Announced, new_id, renew},
+    barred::{pid_namespace, proc_is_our_own},
     memory::available_memory,
     object::{Object, unlink_named},
     place::{
@@ -240,9 +242,9 @@ pub(crate) fn anonymous_works() -> bool {
     may_be_looked_into() && reopens().as_ref().err().is_none_or(passing)
 }
 
-/// May other processes of this user look at this one's descriptors?
+/// May other processes of this user look at this one's descriptors, by the number that this one knows itself by?
 pub(crate) fn may_be_looked_into() -> bool {
-    matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable))
+    matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable)) && proc_is_our_own()
 }
 
 /// Reserves room for the first bytes of a file. A file system that can't will say in the middle of a write that it is full.

@@ -44,8 +44,6 @@ use macos as platform;
 pub(crate) use platform::LockFile;
 #[cfg(unix)]
 use platform::renew;
-#[cfg(target_os = "linux")]
-pub(crate) use platform::unmap;
 pub(crate) use platform::{
     Announced, Draft, Identity, Object, PUNCHES, Place, Uninherited, anonymous_works, at_exit, available_memory,
     boot_time, create_private, exclude_from_core_dumps, is_in_view, is_no_space, is_removed, largest_file, lineage,
@@ -53,6 +51,8 @@ pub(crate) use platform::{
     process_lives, protect, read_at, remove_file, remove_place, reserve_file, room_for_named, set_own_id, try_lock,
     try_lock_shared, unlink_named, wait, wait_on, wake_all, wake_one, write_from,
 };
+#[cfg(target_os = "linux")]
+pub(crate) use platform::{pid_namespace, proc_is_our_own, unmap};
 #[cfg(windows)]
 use windows as platform;
 

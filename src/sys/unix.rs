@@ -7,11 +7,11 @@ mod uninherited;
 
 use std::{
     ffi::c_void,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io,
     os::{
         fd::{AsRawFd, OwnedFd},
-        unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+        unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     },
     path::{Path, PathBuf},
     ptr::NonNull,
@@ -55,7 +55,12 @@ pub(crate) unsafe fn protect(start: NonNull<u8>, len: usize, writable: bool) -> 
 
 /// Makes a file that is only this user's; an error if anything has the name.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    // What the process's umask has taken away it needs itself.
+    if file.metadata()?.mode() & 0o777 != 0o600 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 /// Opens a file for reading, following no link and waiting for nothing; only a regular file that is only this user's will

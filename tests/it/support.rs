@@ -43,7 +43,7 @@ pub(crate) use unix::*;
 #[cfg(windows)]
 use windows::Killer;
 
-const ROLE: &str = "COMMONAGE_TEST_ROLE";
+pub(crate) const ROLE: &str = "COMMONAGE_TEST_ROLE";
 pub(crate) const BACKING: &str = "COMMONAGE_TEST_BACKING";
 /// What else is in a child's [`Config`]: milliseconds, bytes, a directory.
 pub(crate) const LOST_AFTER: &str = "COMMONAGE_TEST_LOST_AFTER";

@@ -76,7 +76,7 @@ fn attach_to_a_zombie() -> String {
 
 /// A locator with these two doors for a segment that is nowhere.
 fn to(sender: Door, owner: Door) -> Locator {
-    Locator { id: SegmentId(0x1234), backing: Backing::Anonymous, sender, owner }
+    Locator { id: SegmentId(0x1234_0000), backing: Backing::Anonymous, sender, owner }
 }
 
 fn door(fd: impl AsFd) -> Door {
@@ -144,7 +144,7 @@ fn what_is_no_segment() {
     assert_eq!(found_at(&foreign), "7777777777777777");
 
     let mut lying = memfd(PREFIX as u64, size | SealFlags::SEAL);
-    lying.write_all(&[HEADER[0], HEADER[1], 0x1234].map(u64::to_le_bytes).concat()).unwrap();
+    lying.write_all(&[HEADER[0], HEADER[1], 0x1234_0000].map(u64::to_le_bytes).concat()).unwrap();
     let lies = attach(&to(door(&lying), door(&lying))).err().unwrap();
     assert!(matches!(lies, Error::Corrupt { found, .. } if found == PREFIX as u64), "{lies}");
 }

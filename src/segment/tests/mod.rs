@@ -42,7 +42,7 @@ fn word(segment: &Segment, offset: usize) -> &AtomicU64 {
 }
 
 fn create(backing: Backing) -> Segment {
-    let id = SegmentId(sys::random_u64().unwrap());
+    let id = Segment::new_id().unwrap();
     let segment = Segment::create(backing, id, CONTROL, DATA).unwrap();
     segment.reserve(0..CONTROL + DATA).unwrap();
     word(&segment, 0).store(HEADER[0], Ordering::Relaxed);

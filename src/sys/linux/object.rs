@@ -4,7 +4,10 @@ use std::{
     ffi::c_void,
     fs, io,
     ops::Range,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::fs::{MetadataExt, PermissionsExt},
+    },
     ptr::{self, NonNull},
 };
 
@@ -15,13 +18,13 @@ use rustix::{
     },
     io::{Errno, pread, pwrite, retry_on_intr},
     mm::{MapFlags, ProtFlags, mmap},
-    process::{Pid, geteuid, test_kill_process},
+    process::geteuid,
     shm,
 };
 
-use super::byte_lock::byte_lock;
+use super::{barred, byte_lock::byte_lock};
 use crate::sys::{
-    Refusal, Uninherited, largest_file,
+    Refusal, Uninherited, largest_file, named_directory,
     unix::{above_standard, kind_of},
 };
 
@@ -58,10 +61,8 @@ impl Object {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let place = match open(format!("/proc/{pid}/fd/{number}"), flags, Mode::empty()) {
             Ok(place) => place,
-            Err(Errno::NOENT | Errno::SRCH) if is_hidden(pid) => return Err(Refusal::Forbidden(Errno::ACCESS.into())),
-            Err(Errno::NOENT | Errno::SRCH) => return Err(Refusal::Absent),
-            Err(Errno::ACCESS | Errno::PERM) if is_dying(pid) => return Err(Refusal::Absent),
-            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::SRCH) => return Err(barred::by_absence(pid)),
+            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(barred::by_right(pid, error)),
             Err(error) => return Err(Refusal::Failed("open of a descriptor of another process", error.into())),
         };
         let stat = fstat(&place).map_err(|error| Refusal::Failed("fstat", error.into()))?;
@@ -74,10 +75,14 @@ impl Object {
         if !target.as_bytes().starts_with(b"/memfd:") {
             return Err(Refusal::Foreign(format!("the file {}", target.to_string_lossy())));
         }
+        // Who may look into everybody's descriptors is to believe nobody else's all the same.
+        if stat.st_uid != geteuid().as_raw() {
+            return Err(Refusal::Foreign(format!("a memfd of user {}", stat.st_uid)));
+        }
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let object = match Uninherited::open(|| open(&path, flags, Mode::empty()).and_then(above_standard)) {
             Ok(fd) => Object(fd),
-            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
+            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(barred::by_right(pid, error)),
             Err(error) => return Err(Refusal::Failed("open of a memfd of another process", error.into())),
         };
         match object.0.get().and_then(fcntl_get_seals) {
@@ -93,10 +98,11 @@ impl Object {
     pub(crate) fn open_named(name: &str) -> Result<Object, Refusal> {
         let more = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let flags = shm::OFlags::RDWR | shm::OFlags::from_bits_retain(more.bits());
-        let object = match Uninherited::open(|| shm::open(name, flags, shm::Mode::empty()).and_then(above_standard)) {
+        let open = || Uninherited::open(|| shm::open(name, flags, shm::Mode::empty()).and_then(above_standard));
+        let object = match open().or_else(|error| if make_usable(name) { open() } else { Err(error) }) {
             Ok(fd) => Object(fd),
-            Err(Errno::NOENT) => return Err(Refusal::Absent),
-            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(Refusal::Forbidden(error.into())),
+            Err(Errno::NOENT) => return Err(absent_by_name()),
+            Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(barred::by_name(name, error)),
             Err(Errno::LOOP) => return Err(Refusal::Foreign("a symbolic link".into())),
             Err(Errno::ISDIR) => return Err(Refusal::Foreign("a directory".into())),
             Err(Errno::NXIO) => return Err(Refusal::Foreign("a socket or a device".into())),
@@ -231,6 +237,29 @@ impl Object {
     }
 }
 
+/// Gives this user what its umask has taken away of an object that it has made; false if that is not why it can't be had.
+fn make_usable(name: &str) -> bool {
+    let path = named_directory().join(name.trim_start_matches('/'));
+    let unusable = |found: &fs::Metadata| {
+        found.is_file()
+            && found.uid() == geteuid().as_raw()
+            && found.mode() & 0o077 == 0
+            && found.mode() & 0o600 != 0o600
+    };
+    fs::symlink_metadata(&path).is_ok_and(|found| unusable(&found))
+        && fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).is_ok()
+}
+
+/// The refusal for a name that nothing has: where there is no directory for names, nobody knows whose it is.
+fn absent_by_name() -> Refusal {
+    let directory = named_directory();
+    if directory.is_dir() {
+        return Refusal::Absent;
+    }
+    let why = format!("there is no directory {}, where memory with a name is found", directory.display());
+    Refusal::Failed("shm_open", io::Error::new(io::ErrorKind::NotFound, why))
+}
+
 /// Takes a name away; nothing if it is gone.
 pub(crate) fn unlink_named(name: &str) -> io::Result<()> {
     match shm::unlink(name) {
@@ -261,36 +290,4 @@ pub(super) fn available(fd: impl AsFd) -> u64 {
 /// The way in `/proc` to what this process has open.
 pub(super) fn link_to(fd: impl AsFd) -> String {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
-}
-
-/// Is there a process that `/proc` does not show (mounted with `hidepid`, or not at all)?
-fn is_hidden(pid: u32) -> bool {
-    if fs::exists(format!("/proc/{pid}")).unwrap_or(true) {
-        return false; // the process is there to be seen: it is the descriptor that is gone
-    }
-    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw);
-    pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
-}
-
-/// Is it a process that has ended, or is ending, and whose descriptors are gone or going? Until its parent has asked for
-/// its status, a dead process may not be looked into by an ordinary user, whoever's it was.
-fn is_dying(pid: u32) -> bool {
-    match fs::read(format!("/proc/{pid}/stat")) {
-        Ok(line) => says_the_end(&line),
-        Err(_) => !fs::exists(format!("/proc/{pid}")).unwrap_or(true),
-    }
-}
-
-/// Is there something in `/proc` that says so? Where processes are hidden, nothing does.
-pub(super) fn has_ended(pid: u32) -> bool {
-    fs::read(format!("/proc/{pid}/stat")).is_ok_and(|line| says_the_end(&line))
-}
-
-fn says_the_end(line: &[u8]) -> bool {
-    const PF_EXITING: u32 = 4;
-    // The second field is the program's name in parentheses, and may hold anything; after it: state, five numbers, flags.
-    let line = String::from_utf8_lossy(line);
-    let mut fields = line.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
-    let dead = matches!(fields.next(), Some("Z" | "X"));
-    dead || fields.nth(5).and_then(|flags| flags.parse::<u32>().ok()).is_some_and(|flags| flags & PF_EXITING != 0)
 }

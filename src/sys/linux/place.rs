@@ -23,7 +23,8 @@ use super::{
         },
     },
     available_memory,
-    object::{available, has_ended, link_to, reserve},
+    barred::has_ended,
+    object::{available, link_to, reserve},
 };
 use crate::sys::place::{Address, Mapping, PlaceError};
 
