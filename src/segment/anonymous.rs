@@ -89,10 +89,11 @@ pub(super) fn marked(random: u64) -> u64 {
 /// The number of a process counts only in the PID namespace where the segment was made, and where `/proc` shows that one;
 /// elsewhere what was found by it says nothing.
 fn numbers_count(locator: &Locator, error: Error) -> Error {
-    if !matches!(error, Error::Gone { .. } | Error::NotTheSegment { .. }) {
+    if !matches!(error, Error::Gone { .. } | Error::NotTheSegment { .. } | Error::Unreachable { .. }) {
         return error;
     }
-    let (mark, here) = (locator.id.0 & MARK, sys::pid_namespace().unwrap_or(0) & MARK);
+    let Some(here) = sys::pid_namespace() else { return error };
+    let (mark, here) = (locator.id.0 & MARK, here & MARK);
     let why = if mark != 0 && here != 0 && mark != here {
         "its number is that of another PID namespace than this process's: have both in one"
     } else if !sys::proc_is_our_own() {

@@ -14,7 +14,7 @@ use shared_memory::{Shmem, ShmemConf, ShmemError};
 use super::{Check, Locator, Mapped, Mapping, Sizes, examine, identity, no_space, not_the_segment, refused};
 use crate::{
     Backing, Error, SegmentId,
-    sys::{self, Object, Refusal},
+    sys::{self, Object, Refusal, StandardTaken},
 };
 
 /// A named object, mapped.
@@ -66,6 +66,7 @@ pub(super) fn create(id: SegmentId, sizes: Sizes, len: usize) -> Result<Mapped, 
     }
     identity::enlist(id)?; // first, so that whoever finds this process dead knows of the name
     let name = name_of(id);
+    let _taken = StandardTaken::new();
     let mut mapping = match ShmemConf::new().os_id(&name).size(len).create() {
         Ok(mapping) => mapping,
         Err(error) => {
@@ -96,6 +97,7 @@ pub(super) fn attach(locator: &Locator, check: Check<'_>) -> Result<Mapped, Erro
     let open = || Object::open_named(&name).map_err(|refusal| refused(locator, locator.owner.pid, path(), refusal));
     let object = open()?;
     let (sizes, len) = examine(locator, &path(), &object, check)?;
+    let _taken = StandardTaken::new();
     let mapping = ShmemConf::new().os_id(&name).open().map_err(|error| {
         let error = os_error(&error);
         match error.kind() {

@@ -53,8 +53,12 @@ pub(crate) use platform::{
 };
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{pid_namespace, proc_is_our_own, unmap};
+#[cfg(unix)]
+pub(crate) use unix::StandardTaken;
 #[cfg(windows)]
 use windows as platform;
+#[cfg(windows)]
+pub(crate) use windows::StandardTaken;
 
 use crate::Error;
 

@@ -3,6 +3,7 @@
 #[cfg(any(test, not(target_os = "linux")))]
 mod lock_file;
 pub(crate) mod place;
+mod standard;
 mod uninherited;
 
 use std::{
@@ -25,9 +26,9 @@ use rustix::{
 
 #[cfg(any(test, not(target_os = "linux")))]
 pub(crate) use self::lock_file::LockFile;
-pub(crate) use self::uninherited::Uninherited;
 #[cfg(target_os = "linux")]
 pub(crate) use self::uninherited::close_inherited;
+pub(crate) use self::{standard::StandardTaken, uninherited::Uninherited};
 use crate::{Error, sys::named_directory};
 
 /// Bytes in a page, at least: what `protect` and `Object::punch` go by.

@@ -144,6 +144,15 @@ pub(crate) unsafe fn populate(_start: NonNull<u8>, _len: usize) -> bool {
     false
 }
 
+/// Nothing: no program takes a handle for its standard input or output that it has not set as that.
+pub(crate) struct StandardTaken;
+
+impl StandardTaken {
+    pub(crate) fn new() -> Self {
+        StandardTaken
+    }
+}
+
 /// There is nothing to look into.
 pub(crate) fn may_be_looked_into() -> bool {
     false

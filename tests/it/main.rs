@@ -6,6 +6,8 @@ mod building;
 mod claims;
 mod compile_fail;
 #[cfg(target_os = "linux")]
+mod containers;
+#[cfg(target_os = "linux")]
 mod dumps;
 mod examples;
 mod exits;

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::{
     fs::{Mode, OFlags, open},
-    io::{Errno, retry_on_intr},
+    io::{Errno, fcntl_dupfd_cloexec, retry_on_intr},
     path::DecInt,
 };
 
@@ -40,9 +40,16 @@ pub(crate) struct Announced(Uninherited<OwnedFd>);
 
 impl Announced {
     /// Opens the file once more. Nobody is announced yet.
+    ///
+    /// Without `/proc` there is no way to a new description. The place's own will do, but for a forked child: as long as
+    /// it has the mapping, its parent seems to live.
     pub(crate) fn open(place: &Place) -> io::Result<Self> {
         let number = place.as_fd().as_raw_fd();
-        Ok(Announced(Uninherited::renewed(|| reopen(number).and_then(above_standard))?))
+        let open = || match reopen(number) {
+            Err(Errno::NOENT | Errno::NOTDIR) => fcntl_dupfd_cloexec(place, 3),
+            opened => opened.and_then(above_standard),
+        };
+        Ok(Announced(Uninherited::renewed(open)?))
     }
 
     /// Makes this process known by its id, until this value is dropped or the process ends. A forked child is not.

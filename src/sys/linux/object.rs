@@ -130,8 +130,15 @@ impl Object {
     /// A second description of the same object.
     pub(crate) fn reopen(&self) -> io::Result<Object> {
         let path = link_to(self.0.get()?);
-        let open = || open(&path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-        Ok(Object(Uninherited::open(open)?))
+        let open = || open(&path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).and_then(above_standard);
+        match Uninherited::open(open) {
+            Ok(fd) => Ok(Object(fd)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("there is no {path}: mount `/proc`, or choose `Backing::Named`"),
+            )),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Is it the same object, by whatever name?

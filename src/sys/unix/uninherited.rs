@@ -26,7 +26,7 @@ use std::{
 
 use rustix::{fs::fstat, io::Errno, process::getpid};
 
-use super::identity_of;
+use super::{above_standard, identity_of};
 use crate::sys::{self, HeirLock};
 
 /// A descriptor of this process's own. In a forked child it is closed, or was never there, and this value is of no use;
@@ -149,7 +149,7 @@ impl Uninherited<File> {
     ///
     /// Those of the system.
     pub(crate) fn create_private(path: &Path) -> std::io::Result<Self> {
-        Uninherited::open(|| super::create_private(path))
+        Uninherited::open(|| Ok(File::from(above_standard(super::create_private(path)?.into())?)))
     }
 }
 
