@@ -10,6 +10,12 @@ mod view;
 
 use criterion::Criterion;
 
+/// Without the feature there are none.
+#[cfg(not(feature = "ndarray"))]
+mod arrays {
+    pub(crate) fn bench(_criterion: &mut criterion::Criterion) {}
+}
+
 /// Payloads in bytes: a message, a page, a tile, a photograph, a film's second.
 const SIZES: [usize; 5] = [64, 4 << 10, 64 << 10, 1 << 20, 16 << 20];
 
@@ -25,7 +31,6 @@ fn main() {
     clone::bench(&mut criterion);
     serialize::bench(&mut criterion);
     view::bench(&mut criterion);
-    #[cfg(feature = "ndarray")]
     arrays::bench(&mut criterion);
     criterion.final_summary();
 }

@@ -39,6 +39,7 @@ use crate::{
     Error, SegmentId,
     pool::{Secret, word::MAX_ISSUER},
     segment::{GRANULE, PREFIX, Segment, Sizes},
+    sys,
 };
 
 const _: () = assert!(cfg!(target_endian = "little"), "the control area is little-endian, and so must the machine be");
@@ -155,8 +156,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// The tables of a new segment. Where memory is sparse, large ones cost nothing.
     pub(crate) fn for_data(data: usize) -> Self {
-        let (participants, blocks, tickets) =
-            if cfg!(target_os = "linux") { (1024, 65_536, 16_384) } else { (64, 4096, 1024) };
+        let (participants, blocks, tickets) = if sys::PUNCHES { (1024, 65_536, 16_384) } else { (64, 4096, 1024) };
         Layout { participants, blocks, tickets, data }
     }
 

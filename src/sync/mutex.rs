@@ -176,7 +176,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    #[cfg(all(test, unix))]
+    #[cfg(test)]
     pub(super) fn has_waiters(&self) -> bool {
         self.raw.has_waiters()
     }

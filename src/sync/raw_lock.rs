@@ -108,7 +108,7 @@ impl RawLock {
         }
     }
 
-    #[cfg(all(test, unix))]
+    #[cfg(test)]
     pub(super) fn has_waiters(&self) -> bool {
         self.word.load(Ordering::Relaxed) & WAITERS != 0
     }

@@ -3,12 +3,10 @@
 
 use std::{
     env,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufRead, BufReader, Lines, Write},
-    os::fd::AsRawFd,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    ptr,
     sync::{
         Arc, Mutex as StdMutex,
         atomic::AtomicU64,
@@ -20,7 +18,7 @@ use std::{
 
 use crate::{
     sync::{Event, Mutex, SeqLock, presence::Presence},
-    sys::{Place, random_u64},
+    sys::{Address, Mapping, Place, random_u64},
 };
 
 const ROLE: &str = "COMMONAGE_SYNC_TEST_ROLE";
@@ -41,31 +39,17 @@ pub(super) struct Shared {
 pub(super) struct Mapped {
     /// Goes before the mapping.
     presence: Option<Presence>,
-    base: *mut libc::c_void,
+    mapping: Mapping,
 }
-
-// SAFETY: what is mapped is only used through types that threads may share.
-unsafe impl Send for Mapped {}
-// SAFETY: as above.
-unsafe impl Sync for Mapped {}
 
 impl Mapped {
     /// Maps the file, and is known there if that is wanted.
-    fn new(file: File, announced: bool) -> Mapped {
-        let len = size_of::<Shared>();
-        file.set_len(len as u64).unwrap();
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping, at an address that the kernel chooses.
-        let base = unsafe { libc::mmap(ptr::null_mut(), len, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
-        assert_ne!(base, libc::MAP_FAILED);
-        let start = base as usize;
-        let presence =
-            announced.then(|| Presence::announce(&Place::of_file(file.into()).unwrap(), start..start + len).unwrap());
-        Mapped { presence, base }
-    }
-
     pub(super) fn open(path: &Path, announced: bool) -> Mapped {
-        Mapped::new(OpenOptions::new().read(true).write(true).open(path).unwrap(), announced)
+        let place = Place::open(&Address::path(path).unwrap(), true).unwrap();
+        let mapping = place.map(size_of::<Shared>(), true).unwrap();
+        let start = mapping.base().as_ptr() as usize;
+        let presence = announced.then(|| Presence::announce(&place, start..start + mapping.len()).unwrap());
+        Mapped { presence, mapping }
     }
 
     /// Nobody is told any more that this process lives.
@@ -79,15 +63,7 @@ impl std::ops::Deref for Mapped {
 
     fn deref(&self) -> &Shared {
         // SAFETY: as many bytes are mapped, as long as this is there; zeroed at first, and then changed by these types.
-        unsafe { &*self.base.cast::<Shared>() }
-    }
-}
-
-impl Drop for Mapped {
-    fn drop(&mut self) {
-        self.presence = None;
-        // SAFETY: mapped by `new`, and whatever refers into it borrows this.
-        unsafe { libc::munmap(self.base, size_of::<Shared>()) };
+        unsafe { self.mapping.base().cast::<Shared>().as_ref() }
     }
 }
 
@@ -99,7 +75,7 @@ pub(super) struct Scene {
 impl Scene {
     pub(super) fn new() -> Scene {
         let path = env::temp_dir().join(format!("commonage-test-sync-{:016x}", random_u64().unwrap()));
-        File::create_new(&path).unwrap();
+        File::create_new(&path).unwrap().set_len(size_of::<Shared>() as u64).unwrap();
         Scene { path }
     }
 
