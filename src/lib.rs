@@ -49,6 +49,7 @@
 //! `unsafe fork()`: what a child reads through an inherited handle is defined only while the parent keeps the handle, and it
 //! must not write through one. That is part of what the caller of `fork` promises. A raw `clone` runs no handlers: until
 //! such a child first uses the crate, or runs another program, its parent looks alive after its death.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
 pub mod backed;

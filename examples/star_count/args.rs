@@ -59,7 +59,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         }
     }
     Ok(Command::Count(Options {
-        image: image.unwrap_or_else(default_image),
+        image: image.map_or_else(default_image, Ok)?,
         workers: workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).min(MOST_WORKERS),
         out: out.map_or_else(default_out, Ok)?,
     }))
@@ -72,10 +72,16 @@ fn number(value: &OsString) -> Result<usize, Failure> {
     }
 }
 
-/// The photograph that comes with the source: cargo tells where that is, and otherwise it is where it was built.
-fn default_image() -> PathBuf {
+/// The photograph that comes with the source: cargo tells where that is, and otherwise it is where it was built. A package
+/// from a registry comes without it.
+fn default_image() -> Result<PathBuf, Failure> {
     let source = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&source).join("examples/data/hubble_deep_field.jpg")
+    let image = Path::new(&source).join("examples/data/hubble_deep_field.jpg");
+    if image.exists() {
+        return Ok(image);
+    }
+    let missing = image.display();
+    Err(format!("{missing} is not there: name a PNG or JPEG file to count the stars of; --help says how").into())
 }
 
 /// In the target directory, which is the one with cargo's tag above this program.
