@@ -72,8 +72,7 @@ fn what_workers_fill_is_put_together_and_frozen_by_their_parent() {
         let whole = SharedSliceMut::unsplit_all(parts).unwrap().freeze().unwrap();
         assert_eq!(whole.len(), LEN);
         assert!(whole.iter().zip(0..).all(|(found, n)| *found == n * n));
-        for (running, jobs, _) in workers {
-            drop(jobs);
+        for (running, ..) in workers {
             running.success();
         }
         drop(whole);
@@ -84,10 +83,9 @@ fn what_workers_fill_is_put_together_and_frozen_by_their_parent() {
         let (jobs, inbox) = ipc::channel::<Job>().unwrap();
         let (results, outbox) = ipc::channel().unwrap();
         IpcSender::<Hello>::connect(value("SERVER")).unwrap().send((jobs, outbox)).unwrap();
-        while let Ok((first, mut part)) = inbox.recv() {
-            part.iter_mut().zip(first..).for_each(|(element, n)| *element = n * n);
-            results.send(part).unwrap();
-        }
+        let (first, mut part) = inbox.recv().unwrap();
+        part.iter_mut().zip(first..).for_each(|(element, n)| *element = n * n);
+        results.send(part).unwrap();
     };
     scene(TEST, BOTH, main, worker);
 }

@@ -8,7 +8,9 @@ use std::{
 use commonage::{Error, Shared, SharedMut, SharedSlice, SharedSliceMut, SharedStr, Ticket};
 use ipc_channel::ipc::{self, IpcOneShotServer, IpcReceiver, IpcSender};
 
-use crate::support::{BOTH, child, example, has_trapped, is_child, maps, remove_what_the_dead_left, role, said};
+use crate::support::{
+    BOTH, child, example, has_trapped, is_child, maps, remove_what_the_dead_left, role, said, will_trap,
+};
 
 fn value(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("the parent sets {name}"))
@@ -88,7 +90,8 @@ fn a_pipe_carries_values_both_ways() {
     );
 }
 
-type Work = (SharedSlice<f64>, SharedSliceMut<f64>, IpcSender<SharedSliceMut<f64>>);
+/// None when there is no more.
+type Work = Option<(SharedSlice<f64>, SharedSliceMut<f64>, IpcSender<SharedSliceMut<f64>>)>;
 
 #[test]
 fn an_ipc_channel_carries_shared_and_exclusive_values() {
@@ -103,11 +106,11 @@ fn an_ipc_channel_carries_shared_and_exclusive_values() {
             for round in 0..100 {
                 let (answer_to, answer) = ipc::channel().unwrap();
                 let output: SharedSliceMut<f64> = SharedSliceMut::zeroed(4096).unwrap();
-                work.send((input.clone(), output, answer_to)).unwrap();
+                work.send(Some((input.clone(), output, answer_to))).unwrap();
                 let output = answer.recv().unwrap();
                 assert!(output.iter().all(|x| *x == 3.0), "round {round}");
             }
-            drop(work);
+            work.send(None).unwrap();
             running.success();
             assert_eq!(input.counts().in_flight, 0);
             assert_eq!(input.counts().holders, 1);
@@ -116,7 +119,7 @@ fn an_ipc_channel_carries_shared_and_exclusive_values() {
         |_| {
             let (to, work): (_, IpcReceiver<Work>) = ipc::channel().unwrap();
             IpcSender::connect(value("SERVER")).unwrap().send(to).unwrap();
-            while let Ok((input, mut output, answer)) = work.recv() {
+            while let Some((input, mut output, answer)) = work.recv().unwrap() {
                 output.iter_mut().zip(&*input).for_each(|(o, i)| *o = 2.0 * i);
                 answer.send(output).unwrap();
             }
@@ -275,6 +278,7 @@ fn a_stray_write_into_foreign_memory_traps() {
     match role().as_deref() {
         Some(_) => {
             let value = SharedSlice::<u8>::from_token(&value("TOKEN")).unwrap();
+            will_trap();
             // SAFETY: none: this is the bug that must not corrupt the owner's memory.
             #[allow(clippy::undocumented_unsafe_blocks, invalid_reference_casting)]
             unsafe {

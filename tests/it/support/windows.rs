@@ -14,6 +14,7 @@ use std::{
 use windows_sys::Win32::{
     Foundation::{HANDLE, STATUS_ACCESS_VIOLATION, STILL_ACTIVE},
     System::{
+        Diagnostics::Debug::{SEM_NOGPFAULTERRORBOX, SetErrorMode},
         Memory::{MEM_MAPPED, MEMORY_BASIC_INFORMATION, VirtualQueryEx},
         ProcessStatus::{K32GetMappedFileNameW, K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS},
         Threading::{
@@ -122,6 +123,12 @@ pub(crate) fn has_aborted(status: ExitStatus) -> bool {
     status.code().is_some_and(|code| ![0, 1, 101].contains(&code))
 }
 
+/// This process is about to write where it may not: no debugger is to be asked, and nobody at the screen.
+pub(crate) fn will_trap() {
+    // SAFETY: sets what happens at the end of this process.
+    unsafe { SetErrorMode(SEM_NOGPFAULTERRORBOX) };
+}
+
 /// Has it ended because it wrote where it may not?
 pub(crate) fn has_trapped(status: ExitStatus) -> bool {
     status.code() == Some(STATUS_ACCESS_VIOLATION)
@@ -181,7 +188,7 @@ pub(crate) fn mapped(pid: u32) -> Vec<u64> {
             // SAFETY: the handle is open, and there is room for so many units.
             let len = unsafe { K32GetMappedFileNameW(process, at, name.as_mut_ptr(), name.len() as u32) };
             let name = String::from_utf16_lossy(&name[..len as usize]);
-            let number = name.split_once("commonage-").and_then(|(_, rest)| rest.get(..16));
+            let number = name.rsplit_once("commonage-").and_then(|(_, rest)| rest.get(..16));
             found.extend(number.and_then(|digits| u64::from_str_radix(digits, 16).ok()));
         }
         at = region.BaseAddress.wrapping_byte_add(region.RegionSize);
