@@ -12,7 +12,8 @@ use commonage::{
 use super::*;
 use crate::{
     forked::{End, Forked},
-    links_of_peers::{LINK, given},
+    links_of_peers::given,
+    named::LINK,
     named::Name,
     scene::{ANONYMOUS, BOTH, is_named, nobody_else, scene, scene_alone},
     support::said,
