@@ -26,7 +26,7 @@ pub(super) const PASSED: &str = "passed: ";
 /// Which backing it has.
 pub(super) const BACKING: &str = "COMMONAGE_CRASH_BACKING";
 pub(super) const NAMED: &str = "named";
-/// Where the wills are, if not in `/dev/shm`.
+/// Where the wills are, if not where names are.
 pub(super) const WILLS: &str = "COMMONAGE_CRASH_WILLS";
 
 /// No actor lives longer.
@@ -86,7 +86,7 @@ pub(super) fn play() -> ! {
             Err(error) => println!("\n{ANSWER}{error}"),
         }
     }
-    process::exit(0)
+    sys::ending::exit()
 }
 
 extern "C" fn say_what_was_passed() {
@@ -226,7 +226,7 @@ impl Actor {
                 return Ok(format!("{} {} {} {}", census.blocks, census.tickets, census.participants, census.segments));
             }
             ["clear"] => self.handles.clear(),
-            ["exit"] => process::exit(0),
+            ["exit"] => sys::ending::exit(),
             other => return Err(format!("what is {other:?}?")),
         }
         Ok(String::new())

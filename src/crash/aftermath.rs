@@ -130,7 +130,7 @@ impl Survivors<'_, '_> {
                         return Err(cant);
                     }
                 }
-                Answer::Died(signal) => return Err(format!("the claim of {token:?} has died by signal {signal:?}")),
+                Answer::Died(status) => return Err(format!("who claims {token:?} has ended: {status}")),
             }
         }
         self.world.expect(self.first, "sweep")?;

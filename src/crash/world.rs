@@ -4,9 +4,8 @@ use std::{
     collections::BTreeMap,
     env, fs,
     io::{BufRead, BufReader, Read, Write},
-    os::unix::process::ExitStatusExt,
     path::PathBuf,
-    process::{self, Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{self, Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
 };
 
 use super::{
@@ -15,9 +14,7 @@ use super::{
     scenes::Act,
     stage::{Stage, this_test},
 };
-use crate::{Backing, pool::checkpoint::tests::DIE_AT};
-
-const KILL: i32 = 9;
+use crate::{Backing, pool::checkpoint::tests::DIE_AT, sys::ending::has_died};
 
 struct Running {
     child: Child,
@@ -46,8 +43,8 @@ pub(super) enum Answer {
     Done(String),
     /// With the name of the error.
     Refused(String, String),
-    /// It has died, by this signal if by one.
-    Died(Option<i32>),
+    /// It has ended, and so.
+    Died(ExitStatus),
 }
 
 /// A token: the value that it is for, and whether it is a `SharedMut`'s.
@@ -65,7 +62,7 @@ pub(super) struct World<'a> {
     pub(super) passed: BTreeMap<String, u32>,
     /// What it did when it died.
     pub(super) during: String,
-    /// Where wills are, if not in `/dev/shm`.
+    /// Where wills are, if not where names are.
     pub(super) wills: Option<PathBuf>,
 }
 
@@ -116,7 +113,7 @@ impl<'a> World<'a> {
         let Some(answer) = actor.hear(ANSWER) else {
             let status = actor.child.wait().unwrap();
             self.actors.remove(&who);
-            return Answer::Died(status.signal());
+            return Answer::Died(status);
         };
         if let Some(said) = answer.strip_prefix("ok") {
             return Answer::Done(said.trim().to_owned());
@@ -130,7 +127,7 @@ impl<'a> World<'a> {
         match self.tell(who, line) {
             Answer::Done(said) => Ok(said),
             Answer::Refused(_, error) => Err(format!("{who:?}, told to {line}: {error}")),
-            Answer::Died(signal) => Err(format!("{who:?}, told to {line}, has died by signal {signal:?}")),
+            Answer::Died(status) => Err(format!("{who:?}, told to {line}, has ended: {status}")),
         }
     }
 
@@ -165,7 +162,7 @@ impl<'a> World<'a> {
                 Act::DieAt(who, step, op) => {
                     self.expect(who, "arm")?;
                     match self.act(&model, who, op)? {
-                        Answer::Died(Some(KILL)) => model.dies(who),
+                        Answer::Died(status) if has_died(status) => model.dies(who),
                         _ => return Err(format!("{who:?} does not die at {step} of {op:?}")),
                     }
                 }
@@ -180,11 +177,11 @@ impl<'a> World<'a> {
                         self.keep_token(&model, op, said);
                     }
                     Answer::Refused(_, error) => return Err(format!("{who:?}, {op:?}: {error}")),
-                    Answer::Died(Some(KILL)) if who == Who::Victim => {
+                    Answer::Died(status) if who == Who::Victim && has_died(status) => {
                         self.during = format!("in {op:?}");
                         return Ok(model.after_death(who, op));
                     }
-                    Answer::Died(signal) => return Err(format!("{who:?}, {op:?}: died by signal {signal:?}")),
+                    Answer::Died(status) => return Err(format!("{who:?}, {op:?}: ended: {status}")),
                 },
             }
         }
@@ -231,7 +228,7 @@ impl<'a> World<'a> {
         drop(victim.tell.take());
         let passed = victim.hear(PASSED);
         let status = victim.child.wait().unwrap();
-        if status.signal() == Some(KILL) {
+        if has_died(status) {
             return Ok(model.after_death(Who::Victim, Op::Exit));
         }
         if !status.success() || self.deaths.contains_key(&Who::Victim) {

@@ -1,9 +1,50 @@
-//! Locators that lead elsewhere, in tokens with a right MAC.
+//! Locators of segments without a name that lead elsewhere, in tokens with a right MAC.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    os::{
+        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+        unix::{
+            fs::{PermissionsExt, symlink},
+            net::UnixStream,
+            process::CommandExt,
+        },
+    },
+};
+
+use rustix::{
+    fs::{
+        CWD, FileType, MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, ftruncate, inotify, memfd_create, mknodat,
+        open,
+    },
+    process::geteuid,
+};
 
 use super::{
     noise::{CONTROL, DATA, header},
     *,
 };
+
+const NOBODY: u32 = 65534;
+
+/// A directory of the test's own that everybody may read; removed on drop.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = env::temp_dir().join(format!("commonage-forged-{name}-{}", id()));
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        Directory(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 fn door(fd: &impl AsFd) -> Door {
     Door { pid: id(), fd: fd.as_fd().as_raw_fd().cast_unsigned() }
@@ -172,15 +213,6 @@ fn a_locator_that_leads_nowhere_is_gone() {
     for pid in [pid, 0, u32::MAX, i32::MAX.cast_unsigned(), 1 << 31] {
         gone(&format!("process {pid}"), Door { pid, fd: 3 });
     }
-}
-
-#[test]
-fn a_name_that_is_not_there_is_gone() {
-    let mut fields = fields_at(Kind::Shared, door(&std::io::stdin()), door(&std::io::stdin()), random_id());
-    fields.locator.backing = Backing::Named;
-    let token = forge(&fields, &3usize, &[7; 16]);
-    let error = refusal("no name", SharedSlice::<u8>::from_token, &token);
-    assert!(matches!(error, Error::Gone { .. }), "{error:?}");
 }
 
 #[test]

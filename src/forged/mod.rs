@@ -1,22 +1,12 @@
 //! What the wire and the control area can hold that no honest process puts there: tokens with a right MAC and wrong
 //! fields, noise where a peer attaches, and peers that write what they like while the owner works.
-#![cfg(target_os = "linux")]
 #![allow(unsafe_code)] // The control area is overwritten here, word by word, through atomics.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
-    fs::{self, File},
+    env, fs,
     hint::black_box,
-    io::{BufRead, BufReader, Read, Write},
-    os::{
-        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-        unix::{
-            fs::{MetadataExt, PermissionsExt, symlink},
-            net::UnixStream,
-            process::CommandExt,
-        },
-    },
+    io::{self, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio, id},
     slice,
@@ -29,13 +19,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{
-    fs::{
-        CWD, FileType, MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, ftruncate, inotify, memfd_create, mknodat,
-        open,
-    },
-    process::geteuid,
-};
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use crate::{
@@ -53,13 +36,17 @@ const TOKENS: &str = "COMMONAGE_FORGED_TOKENS";
 const QUICK: Duration = Duration::from_secs(10);
 /// No child lives longer.
 const WATCHDOG: Duration = Duration::from_secs(60);
-const NOBODY: u32 = 65534;
 
+mod alone;
 mod content;
 mod fields;
+#[cfg(target_os = "linux")]
 mod locators;
+mod names;
 mod noise;
 mod peers;
+
+use alone::Alone;
 
 /// For children that exit with messages that nobody comes for: there is no place for their wills.
 fn without_wills() -> Config {
@@ -153,6 +140,11 @@ fn child(program: &Path, test: &str, role: &str) -> Command {
     command
 }
 
+/// Runs the rest of a test in a process of its own, as the owner of a pool of its own.
+fn run_owner(test: &str) {
+    run("owner", Alone::new().put(&mut child(&this_program(), test, "owner")));
+}
+
 fn role() -> Option<String> {
     env::var(ROLE).ok()
 }
@@ -199,34 +191,18 @@ fn ended(what: &str, mut child: Child) -> String {
 
 /// After a failure: names and identity files of processes that did not end cleanly.
 fn remove_what_the_dead_left() {
-    for path in fs::read_dir("/dev/shm").into_iter().flatten().flatten().map(|entry| entry.path()) {
+    let entries = |directory| fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries(sys::named_directory()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some(file) = name.starts_with("commonage-id-").then(|| File::open(&path).ok()).flatten() else { continue };
+        let is_identity = name.starts_with("commonage-id-");
+        let Some(file) = is_identity.then(|| sys::open_private(&path).ok()).flatten() else { continue };
         // One that its process has removed from view, before it let go of it, lists nothing that is a dead one's.
-        if file.try_lock().is_err() || file.metadata().map_or(0, |metadata| metadata.nlink()) == 0 {
+        if sys::try_lock_shared(&file).is_err() || !sys::is_in_view(&file, &path) {
             continue;
         }
-        for segment in std::io::read_to_string(&file).unwrap_or_default().lines() {
-            let _ = fs::remove_file(format!("/dev/shm/{}", segment.trim_start_matches('/')));
+        for segment in io::read_to_string(&file).unwrap_or_default().lines() {
+            let _ = sys::unlink_named(segment);
         }
-        let _ = fs::remove_file(&path);
-    }
-}
-
-/// A directory of the test's own that everybody may read; removed on drop.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Self {
-        let path = env::temp_dir().join(format!("commonage-forged-{name}-{}", id()));
-        fs::create_dir(&path).unwrap();
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        Directory(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = sys::remove_file(&path);
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn header(id: SegmentId, secret: Secret) -> [u64; PREFIX / 8] {
 }
 
 /// All words of a control area. What is not backed must not be touched.
-fn control_words(segment: &Segment) -> &[AtomicU64] {
+pub(super) fn control_words(segment: &Segment) -> &[AtomicU64] {
     let start = segment.control().cast::<AtomicU64>().as_ptr();
     // SAFETY: that many bytes are mapped and may be written until the segment is dropped; they are aligned to a page, and
     // everybody touches them through atomics only.
@@ -207,7 +207,7 @@ fn forget_identity() {
     let segment = Segment::create(Backing::Named, SegmentId(sys::random_u64().unwrap()), GRANULE, GRANULE).unwrap();
     let number = segment.identity().unwrap();
     segment.remove_name();
-    let _ = fs::remove_file(format!("/dev/shm/commonage-id-{number:016x}"));
+    let _ = sys::remove_file(&sys::named_directory().join(format!("commonage-id-{number:016x}")));
 }
 
 fn noise_before_a_peer_attaches(test: &str, backing: Backing) {
@@ -238,6 +238,7 @@ fn noise_before_a_peer_attaches(test: &str, backing: Backing) {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn noise_before_a_peer_attaches_an_anonymous_segment() {
     noise_before_a_peer_attaches("noise::noise_before_a_peer_attaches_an_anonymous_segment", Backing::Anonymous);
@@ -253,7 +254,7 @@ fn noise_in_a_segment_of_the_pool() {
     let test = "noise::noise_in_a_segment_of_the_pool";
     match role().as_deref() {
         Some("peer") => return claim_all(),
-        None => return drop(run("owner", &mut child(&this_program(), test, "owner"))),
+        None => return run_owner(test),
         Some(_) => without_wills().install().unwrap(),
     }
     let anchor = pool::allocate(1, 1, false, 0, Kind::Shared).unwrap();

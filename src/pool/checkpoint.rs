@@ -9,7 +9,7 @@ macro_rules! steps {
             $($step,)*
         }
 
-        #[cfg(all(test, target_os = "linux"))]
+        #[cfg(test)]
         impl Step {
             pub(crate) const ALL: &[Step] = &[$(Step::$step),*];
         }
@@ -76,14 +76,14 @@ steps! {
     SweepRemoved
 }
 
-#[cfg(not(all(test, target_os = "linux")))]
+#[cfg(not(test))]
 #[inline(always)]
 pub(crate) fn reached(_: Step) {}
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 pub(crate) use tests::reached;
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 pub(crate) mod tests {
     use std::{
         collections::BTreeMap,
@@ -95,12 +95,15 @@ pub(crate) mod tests {
     };
 
     use super::Step;
-    use crate::pool::{
-        attachment::{Attachment, SWEPT},
-        layout::STRIPES,
-        peers,
-        steps::{Area, holds},
-        word::{TicketState, TicketWord, Word},
+    use crate::{
+        pool::{
+            attachment::{Attachment, SWEPT},
+            layout::STRIPES,
+            peers,
+            steps::{Area, holds},
+            word::{TicketState, TicketWord, Word},
+        },
+        sys,
     };
 
     /// In the environment of a child: `step:passes`, the step at which it dies, and how many times it gets past it before.
@@ -135,13 +138,7 @@ pub(crate) mod tests {
             *times - 1
         };
         if PLAN.as_ref().is_some_and(|(name, passes)| *passes == before && *name == format!("{step:?}")) {
-            die();
-        }
-    }
-
-    fn die() -> ! {
-        loop {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+            sys::ending::die();
         }
     }
 

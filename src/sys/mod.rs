@@ -6,6 +6,8 @@
 // Allowed here: system calls take addresses, and answer for them only as far as their manual pages say.
 #![allow(unsafe_code)]
 
+#[cfg(test)]
+pub(crate) mod ending;
 mod heir_lock;
 #[cfg(target_os = "linux")]
 mod linux;

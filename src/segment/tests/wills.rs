@@ -378,8 +378,11 @@ fn a_sweep_knows_wills_by_their_names() {
     for other in &others {
         assert_eq!(is_in_view(other), None, "{other}");
         drop(sys::create_private(&scratch.0.join(other)).unwrap());
-        assert_eq!(sweep_in(&scratch.0, Duration::ZERO), 0);
-        assert_eq!(scratch.files(), [other.as_str()]);
+        // There are file systems, too, that leave out a dot at the end.
+        if scratch.files() == [other.as_str()] {
+            assert_eq!(sweep_in(&scratch.0, Duration::ZERO), 0);
+            assert_eq!(scratch.files(), [other.as_str()]);
+        }
         fs::remove_file(scratch.0.join(other)).unwrap();
     }
     drop(scratch.show(name(1), b"data"));
