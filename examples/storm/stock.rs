@@ -273,6 +273,10 @@ fn is_over(error: &Error) -> bool {
 
 /// The token, as serde hands it out.
 fn token_of(handle: &impl serde::Serialize) -> Result<String, Wrong> {
-    let text = serde_json::to_string(handle).map_err(|error| Wrong::Unexpected(error.to_string()))?;
+    let text = serde_json::to_string(handle).map_err(|error| match error.to_string() {
+        // Serde has made a text of the error.
+        error if error.contains("tickets are in flight") => Wrong::Full,
+        error => Wrong::Unexpected(error),
+    })?;
     Ok(text.trim_matches('"').to_owned())
 }

@@ -194,8 +194,9 @@ impl Supervisor<'_> {
 
     fn find_hanging(&mut self) {
         for worker in self.workers.values_mut().filter(|worker| worker.hangs()) {
+            let doom = worker.doom.map_or("nothing".to_owned(), |death| death.to_string());
             self.tally.error(format_args!(
-                "process {} ({}) hangs in: {}",
+                "process {} ({}), to end by {doom}, hangs in: {}",
                 worker.role.number,
                 worker.id(),
                 worker.doing

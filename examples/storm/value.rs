@@ -62,7 +62,7 @@ fn step(at: usize) -> u64 {
     (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// What should not be.
+/// What should not be, or only now and then.
 #[derive(Debug)]
 pub(crate) enum Wrong {
     /// A value is not as it was written.
@@ -71,12 +71,15 @@ pub(crate) enum Wrong {
     Unexpected(String),
     /// This process is exiting, by another thread.
     Exiting,
+    /// All tickets of the value's segment are on their way, most of them to the dead.
+    Full,
 }
 
 impl From<Error> for Wrong {
     fn from(error: Error) -> Self {
         match error {
             Error::Exiting => Wrong::Exiting,
+            Error::TicketsFull { .. } => Wrong::Full,
             error => Wrong::Unexpected(error.to_string()),
         }
     }

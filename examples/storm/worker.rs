@@ -89,7 +89,8 @@ pub(crate) fn work(role: Role) -> Result<(), Failure> {
 
 fn judge(done: Result<(), Wrong>) {
     match done {
-        Ok(()) => {}
+        // What can't be sent now is dropped.
+        Ok(()) | Err(Wrong::Full) => {}
         Err(Wrong::Corrupt(what)) => report::say(format_args!("corrupt {what}")),
         // Serde has made a text of the error, or it is that.
         Err(_) if EXITING.load(Ordering::Relaxed) => loop {
