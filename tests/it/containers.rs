@@ -11,7 +11,7 @@ mod proc;
 mod users;
 
 use std::{
-    env,
+    env, fs,
     process::{Command, Stdio},
 };
 
@@ -83,9 +83,15 @@ fn changed(test: &str, change: impl FnOnce(&str)) -> impl FnOnce(&str) {
     }
 }
 
-fn is_root() -> bool {
+/// Is this process root, where there are other users? In a user namespace there may be none.
+fn has_other_users() -> bool {
+    let users = fs::read_to_string("/proc/self/uid_map").expect("the users of this process's namespace");
+    let has_nobody = |line: &str| {
+        let numbers: Vec<u32> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        matches!(numbers[..], [first, _, many] if first <= NOBODY && NOBODY - first < many)
+    };
     // SAFETY: asks for a number.
-    unsafe { libc::geteuid() == 0 }
+    unsafe { libc::geteuid() == 0 && users.lines().any(has_nobody) }
 }
 
 /// The whole process becomes another user, and may be looked into by that user's others.
