@@ -17,13 +17,26 @@ fn tests_in(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split('`').filter_map(|code| code.split_once(".rs::")).filter(|(file, _)| file.contains('/'))
 }
 
-/// Whether a file of the crate has a test of this name.
-fn has(file: &str, name: &str) -> io::Result<bool> {
-    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{file}.rs")))?;
-    let Some((before, _)) = source.split_once(&format!("fn {name}(")) else { return Ok(false) };
-    let mut attributes =
-        before.lines().rev().take_while(|line| line.trim_start().starts_with("#[") || line.trim().is_empty());
-    Ok(attributes.any(|line| line.trim() == "#[test]"))
+/// Whether a module of the crate has a test of this name: in its file, or in one of its parts, which are in a directory of
+/// its name.
+fn has(module: &str, name: &str) -> io::Result<bool> {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join(module);
+    let mut files = vec![module.with_extension("rs")];
+    if module.is_dir() {
+        files.extend(fs::read_dir(&module)?.flatten().map(|entry| entry.path()).filter(|path| path.is_file()));
+    }
+    for file in files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+        if has_test(&fs::read_to_string(file)?, name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn has_test(source: &str, name: &str) -> bool {
+    let Some((before, _)) = source.split_once(&format!("fn {name}(")) else { return false };
+    let is_attribute = |line: &&str| line.trim_start().starts_with("#[") || line.trim().is_empty();
+    before.lines().rev().take_while(is_attribute).any(|line| line.trim() == "#[test]")
 }
 
 #[test]
