@@ -26,7 +26,7 @@
 //! |---|---|---|
 //! | Linux | a lock of the kernel on a byte of the link's file, whatever the process id or its namespace | in the kernel, until they are woken |
 //! | Windows | a named event of the kernel | a millisecond at a time |
-//! | macOS and others | its process id, as a part of the number; if another process has been given that id meanwhile, the death goes unnoticed | a millisecond at a time |
+//! | macOS | its process id and when it was started, as parts of the number; a process that has become another program, or has let go of the link, counts as alive | in the kernel, until they are woken, since macOS 14.4; before that a millisecond at a time |
 //!
 //! A process that closes descriptors which it has not opened, as some daemons do at their start, is known in its links
 //! no more: others take it for dead. Let it open them afterwards.
