@@ -26,6 +26,11 @@ use crate::{
 
 type Writable<T> = Link<T, ReadWrite>;
 
+/// What the C compiler is told of libraries: where `shm_open` was before glibc 2.34.
+const LIBRARIES: &[&str] = if cfg!(target_os = "linux") { &["-lrt"] } else { &[] };
+/// Elsewhere the system makes whole pages of what has a name.
+const NAMES_HAVE_ANY_LENGTH: bool = cfg!(target_os = "linux");
+
 shareable! {
     /// What both programs call a sample, with padding before, between and behind its fields.
     #[derive(Debug)]
@@ -74,10 +79,7 @@ impl Language {
         fs::write(&source, include_str!("foreign/peer.c")).unwrap();
         let mut compiler = Command::new("cc");
         compiler.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", &program, &source]);
-        if cfg!(target_os = "linux") {
-            // Where `shm_open` was before glibc 2.34.
-            compiler.arg("-lrt");
-        }
+        compiler.args(LIBRARIES);
         ChildCommand::program(compiler, "the C compiler").run_to_success();
         Some(Language { name: "C", command: vec![program], _directory: Some(directory) })
     }
@@ -237,8 +239,7 @@ fn what_others_create_a_link_opens() {
 #[test]
 fn what_others_have_made_too_short_is_refused() {
     let Some(python) = Language::python() else { return };
-    // Elsewhere the system makes whole pages of what has a name.
-    let named = cfg!(target_os = "linux").then(|| (Spot::named(0), 1));
+    let named = NAMES_HAVE_ANY_LENGTH.then(|| (Spot::named(0), 1));
     for (spot, short) in [(Spot::in_a_file(0), 47), (Spot::in_a_file(48), 95)].into_iter().chain(named) {
         python.program(&spot, "create").arg(&short.to_string()).run_to_success();
         let expected = spot.offset + size_of::<Sample>() as u64;

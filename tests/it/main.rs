@@ -20,6 +20,7 @@ mod forks;
 mod formats;
 mod guide;
 mod handles;
+mod house;
 mod leftovers;
 mod limits;
 mod limits_of_memory;
