@@ -6,7 +6,10 @@ use std::ops::Range;
 use fixedbitset::FixedBitSet;
 use offset_allocator::{Allocation, Allocator, ext::min_allocator_size};
 
-use crate::pool::layout::PAGE;
+use crate::{pool::layout::PAGE, sys};
+
+/// Where the memory of a full segment can't be given up for another segment, none is full before it is.
+const PAGES_TO_A_NODE: u32 = if sys::PUNCHES { 4 } else { 1 };
 
 /// A run of pages that one number stands for: a block of a page or more, or a slab of smaller ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,7 +52,7 @@ impl Arena {
         // A node for each run and each hole, of which there are no more than runs, + 1. They are touched when they are made,
         // which for as many as there could be lasts longer than all else: a small segment of nothing but single pages is
         // full before it is.
-        let nodes = (2 * u64::from(blocks)).min(u64::from(pages / 4)) as u32 + 64;
+        let nodes = (2 * u64::from(blocks)).min(u64::from(pages / PAGES_TO_A_NODE)) as u32 + 64;
         Arena {
             pages,
             runs: Allocator::with_max_allocs(pages, nodes),

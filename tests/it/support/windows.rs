@@ -14,7 +14,7 @@ use std::{
 use windows_sys::Win32::{
     Foundation::{HANDLE, STATUS_ACCESS_VIOLATION, STILL_ACTIVE},
     System::{
-        Diagnostics::Debug::{SEM_NOGPFAULTERRORBOX, SetErrorMode},
+        Diagnostics::Debug::{EXCEPTION_POINTERS, SetUnhandledExceptionFilter},
         Memory::{MEM_MAPPED, MEMORY_BASIC_INFORMATION, VirtualQueryEx},
         ProcessStatus::{K32GetMappedFileNameW, K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS},
         Threading::{
@@ -29,6 +29,9 @@ pub(super) use super::apart::{apart, in_view};
 
 /// Where a process is told of the directory for temporary files.
 pub(super) const TEMPORARY: &[&str] = &["TEMP", "TMP"];
+
+/// What a filter of exceptions says: the process ends, with the exception as its code.
+const EXCEPTION_EXECUTE_HANDLER: i32 = 1;
 
 #[link(name = "ntdll")]
 // SAFETY: the system's functions, which debuggers call.
@@ -125,8 +128,11 @@ pub(crate) fn has_aborted(status: ExitStatus) -> bool {
 
 /// This process is about to write where it may not: no debugger is to be asked, and nobody at the screen.
 pub(crate) fn will_trap() {
-    // SAFETY: sets what happens at the end of this process.
-    unsafe { SetErrorMode(SEM_NOGPFAULTERRORBOX) };
+    unsafe extern "system" fn end(_: *const EXCEPTION_POINTERS) -> i32 {
+        EXCEPTION_EXECUTE_HANDLER
+    }
+    // SAFETY: sets what happens at the end of this process; the function is there as long as the program.
+    unsafe { SetUnhandledExceptionFilter(Some(end)) };
 }
 
 /// Has it ended because it wrote where it may not?
