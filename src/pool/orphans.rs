@@ -76,7 +76,7 @@ fn is_nobodys(id: SegmentId, peek: &Peek, older_than: Duration, known: &mut Hash
     let now = sys::boot_time();
     let awaited = |row: &[u64; 4]| {
         let in_flight = matches!(TicketWord(row[0]).state(), Some(TicketState::Held | TicketState::Armed));
-        in_flight && Duration::from_nanos(now.saturating_sub(row[2])) < older_than
+        in_flight && sys::age(row[2], now) < older_than
     };
     if words::<4>(&tickets).any(|row| awaited(&row)) {
         return false;
@@ -155,5 +155,45 @@ mod tests {
         }
         assert_eq!(timed("of the dead"), 100 * EACH);
         assert_eq!(timed("nothing to sweep"), 0);
+    }
+}
+
+#[cfg(all(test, windows))]
+mod ages {
+    use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
+
+    use super::is_nobodys;
+    use crate::{
+        Backing, SegmentId,
+        pool::{
+            attachment::{Attachment, EXITED},
+            layout::Layout,
+            records::Owned,
+            word::{TicketState, TicketWord},
+        },
+        segment::{GRANULE, Peek, Segment},
+        sys,
+    };
+
+    #[test]
+    fn a_message_from_before_the_machine_was_started_is_waited_for_no_longer() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let (id, layout) = (SegmentId(sys::random_u64().unwrap()), Layout::for_data(GRANULE));
+        let segment = Segment::create(Backing::Named, id, layout.control(), layout.data).unwrap();
+        let at = Attachment::join(segment, layout, [7; 16], Some(Owned::new(0, layout.blocks))).unwrap();
+        at.control.slot(at.slot).mark.fetch_or(EXITED, Ordering::SeqCst);
+        at.control.raise_tickets_backed(1);
+        let row = at.control.ticket(0);
+        row.word.store(TicketWord::new(1, at.slot, TicketState::Armed).0, Ordering::SeqCst);
+        let waited_for = |issued| {
+            row.time.store(issued, Ordering::SeqCst);
+            !is_nobodys(id, &Peek::open(id).unwrap(), HOUR, &mut HashMap::new())
+        };
+        let now = sys::boot_time();
+        let found = (waited_for(now), waited_for(now + HOUR.as_nanos() as u64), waited_for(0));
+        at.remove_name();
+        assert_eq!((found.0, found.1), (true, false));
+        let up_for_long = Duration::from_nanos(now) > HOUR;
+        assert_eq!(found.2, !up_for_long);
     }
 }

@@ -335,12 +335,11 @@ fn forget_if_moved_and_lost(at: &Attachment, ticket: u32, of: impl Fn(u32) -> bo
 fn reclaim_in(at: &Arc<Attachment>, older_than: Duration) -> usize {
     let everybodys = at.owned.is_some() || at.is_orphaned();
     let now = sys::boot_time();
-    let age = |time: u64| Duration::from_nanos(now.saturating_sub(time));
     let mut taken = 0;
     for ticket in 0..at.control.tickets_backed() {
         let row = at.control.ticket(ticket);
         let word = TicketWord(row.word.load(Ordering::SeqCst));
-        if !(everybodys || word.issuer() == at.slot) || age(row.time.load(Ordering::Relaxed)) < older_than {
+        if !(everybodys || word.issuer() == at.slot) || sys::age(row.time.load(Ordering::Relaxed), now) < older_than {
             continue;
         }
         match word.state() {

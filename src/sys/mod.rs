@@ -47,7 +47,7 @@ pub(crate) use platform::LockFile;
 #[cfg(unix)]
 use platform::renew;
 pub(crate) use platform::{
-    Announced, Draft, Identity, Object, PUNCHES, Place, Uninherited, anonymous_works, at_exit, available_memory,
+    Announced, Draft, Identity, Object, PUNCHES, Place, Uninherited, age, anonymous_works, at_exit, available_memory,
     boot_time, create_private, exclude_from_core_dumps, is_in_view, is_no_space, is_removed, largest_file, lineage,
     may_be_looked_into, named_directories, named_directory, new_id, open_private, own_id, page_size, process_id,
     process_lives, protect, read_at, remove_file, remove_place, reserve_file, room_for_named, set_own_id, try_lock,

@@ -16,6 +16,7 @@ use std::{
     },
     path::{Path, PathBuf},
     ptr::NonNull,
+    time::Duration,
 };
 
 use rustix::{
@@ -34,6 +35,12 @@ use crate::{Error, sys::named_directory};
 /// Bytes in a page, at least: what `protect` and `Object::punch` go by.
 pub(crate) fn page_size() -> usize {
     rustix::param::page_size()
+}
+
+/// How long before `now` something was, both in boot time. What has a time goes with the machine; and what is yet to come may
+/// be so by another container's clock.
+pub(crate) fn age(then: u64, now: u64) -> Duration {
+    Duration::from_nanos(now.saturating_sub(then))
 }
 
 /// Has `f` called at a clean exit of the process; false if the table of such calls is full.

@@ -76,6 +76,17 @@ pub(crate) fn boot_time() -> u64 {
     unsafe { GetTickCount64() }.wrapping_mul(1_000_000)
 }
 
+/// How long before `now` something was, both in boot time. What is yet to come was before the machine was started last: files
+/// are there longer.
+pub(crate) fn age(then: u64, now: u64) -> Duration {
+    match now.checked_sub(then) {
+        Some(age) => Duration::from_nanos(age),
+        // Or it has come since the caller looked at the time.
+        None if then <= boot_time() => Duration::ZERO,
+        None => Duration::MAX,
+    }
+}
+
 /// Bytes that may be used before something fails for it; `u64::MAX` where nobody says.
 pub(crate) fn available_memory() -> u64 {
     let mut status = MEMORYSTATUSEX { dwLength: mem::size_of::<MEMORYSTATUSEX>() as u32, ..Default::default() };
