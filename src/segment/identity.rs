@@ -8,6 +8,7 @@
 //! - A forked child inherits neither the descriptor nor the identity: it makes its own when it needs one.
 
 use std::{
+    collections::VecDeque,
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -49,6 +50,13 @@ struct Identity {
 }
 
 static OWN: PerProcess<Mutex<Own>> = PerProcess::new();
+
+/// The numbers of processes that this one has found dead, the last ones: no other process ever gets the number of a dead one.
+/// A sweeper asks again and again while others change what it counts, and whoever asks the system each time never comes to
+/// an end where that takes long.
+static DEAD: PerProcess<Mutex<VecDeque<u64>>> = PerProcess::new();
+/// How many of them are kept.
+const MOST_DEAD: usize = 64;
 
 /// The number of this process's identity file, which is made if there is none.
 pub(super) fn number() -> Result<u64, Error> {
@@ -94,8 +102,16 @@ pub(super) fn liveness(number: u64) -> Liveness {
     if own().file.as_ref().is_some_and(|identity| identity.number == number) {
         return Liveness::Alive;
     }
+    if dead().contains(&number) {
+        return Liveness::Dead;
+    }
     match open_unlocked(&path(number)) {
-        Ok(_) => Liveness::Dead,
+        Ok(_) => {
+            let mut dead = dead();
+            dead.truncate(MOST_DEAD - 1);
+            dead.push_front(number);
+            Liveness::Dead
+        }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Liveness::Alive,
         Err(_) => Liveness::Unknown,
     }
@@ -135,8 +151,12 @@ pub(crate) fn bury_dead(number: u64, knows: impl Fn(SegmentId) -> bool) {
 /// whether the process is a participant there. True if its file is gone.
 pub(super) fn bury_listing(number: u64, names: &[SegmentId], knows: impl Fn(SegmentId) -> bool) -> bool {
     let path = path(number);
-    names.iter().all(|id| named::is_gone(*id) || !knows(*id))
-        && (sys::remove_file(&path).is_ok() || matches!(fs::exists(&path), Ok(false)))
+    let gone = names.iter().all(|id| named::is_gone(*id) || !knows(*id))
+        && (sys::remove_file(&path).is_ok() || matches!(fs::exists(&path), Ok(false)));
+    if gone {
+        dead().retain(|dead| *dead != number);
+    }
+    gone
 }
 
 /// When a dead process has last changed its identity file, and the names in it; none if it lives, or nobody knows.
@@ -168,6 +188,11 @@ pub(crate) fn clean_exit() {
             let _ = sys::remove_file(&path(identity.number));
         }
     }
+}
+
+/// See [`DEAD`].
+fn dead() -> MutexGuard<'static, VecDeque<u64>> {
+    DEAD.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// This process's own, locked.
