@@ -3,8 +3,9 @@
 use std::{
     env,
     fs::{self, File},
+    io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
-    process,
+    process::{self, Child, Command, Stdio},
     sync::Barrier,
     thread,
 };
@@ -244,4 +245,97 @@ fn a_process_lives_until_it_has_ended() {
     let mut child = child.arg("--list").stdin(process::Stdio::null()).stdout(process::Stdio::null()).spawn().unwrap();
     child.wait().unwrap();
     assert!(!process_lives(child.id()));
+}
+
+/// This test binary once more, to run one of these tests alone, in the role of a child.
+fn child(test: &str, said: &Path) -> Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([&format!("sys::place::tests::{test}"), "--exact", "--nocapture", "--test-threads=1"]);
+    command.env(SAID, said).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+const SAID: &str = "COMMONAGE_TEST_PLACES";
+
+#[test]
+fn a_process_that_has_ended_does_not_live_though_nobody_has_asked_for_its_status() {
+    let test = "a_process_that_has_ended_does_not_live_though_nobody_has_asked_for_its_status";
+    if env::var_os(SAID).is_some() {
+        let _ = io::stdin().read(&mut [0]);
+        return;
+    }
+    let mut child = child(test, Path::new("."));
+    assert!(process_lives(child.id()));
+    child.kill().unwrap();
+    // Whoever reads what it writes finds the end when its handles are closed.
+    child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
+    let lives = process_lives(child.id());
+    child.wait().unwrap();
+    assert!(!lives);
+    assert!(!process_lives(child.id()));
+}
+
+/// A child of the next test: for each line that it reads it creates a file, and says what came of it.
+fn create_each(directory: &Path) {
+    for (round, line) in io::stdin().lines().enumerate() {
+        let at = Address::path(&directory.join(format!("link-{round}"))).unwrap();
+        let made = Draft::new(&at, 5, 0o600).and_then(|draft| {
+            write(draft.mapping(), line.unwrap().as_bytes());
+            draft.publish().map(drop).map_err(|(_, error)| error)
+        });
+        println!(
+            "\n@{}",
+            match made {
+                Ok(()) => "made".to_owned(),
+                Err(PlaceError::Exists) => "there".to_owned(),
+                Err(error) => format!("{error:?}"),
+            }
+        );
+    }
+}
+
+#[test]
+fn two_processes_that_create_it_at_the_same_time_get_one() {
+    if let Some(directory) = env::var_os(SAID) {
+        return create_each(Path::new(&directory));
+    }
+    const ROUNDS: usize = 20;
+    let directory = Directory::new();
+    let mut children = [(); 2].map(|()| child("two_processes_that_create_it_at_the_same_time_get_one", &directory.0));
+    let mut told = children.each_mut().map(|child| child.stdin.take().unwrap());
+    let mut said = children.each_mut().map(|child| {
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        lines.filter_map(|line| line.strip_prefix('@').map(str::to_owned))
+    });
+    for round in 0..ROUNDS {
+        for (told, bytes) in told.iter_mut().zip(["first", "other"]) {
+            writeln!(told, "{bytes}").unwrap();
+        }
+        let said = said.each_mut().map(|said| said.next().expect("it has ended"));
+        let bytes = fs::read(directory.0.join(format!("link-{round}"))).unwrap();
+        let first = match said.each_ref().map(String::as_str) {
+            ["made", "there"] => true,
+            ["there", "made"] => false,
+            other => panic!("round {round}: {other:?}"),
+        };
+        assert_eq!(bytes, if first { b"first" } else { b"other" });
+    }
+    drop(told);
+    assert!(said.iter_mut().all(|said| said.next().is_none()));
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(directory.names().len(), ROUNDS);
+}
+
+/// Elsewhere the system may make it, and only a later access fails.
+#[cfg(any(target_os = "linux", windows))]
+#[test]
+fn a_large_one_is_refused_before_anything_is_taken() {
+    let (directory, name) = (Directory::new(), Name::new());
+    for at in [&name.0, &directory.at("link")] {
+        let error = Draft::new(at, 1 << 50, 0o600).unwrap_err();
+        assert!(matches!(error, PlaceError::NoSpace { requested, available } if requested > available), "{error:?}");
+        assert!(matches!(Place::open(at, false), Err(PlaceError::Absent)));
+    }
+    assert!(directory.names().is_empty());
 }

@@ -240,13 +240,6 @@ fn a_sparse_file_that_there_is_no_room_for_is_no_space_and_not_a_signal() {
 }
 
 #[test]
-fn a_large_one_is_refused_before_anything_is_taken() {
-    let name = Name::new();
-    let error = Draft::new(&name.0, 1 << 50, 0o600).unwrap_err();
-    assert!(matches!(error, PlaceError::NoSpace { requested, available } if requested > available), "{error:?}");
-}
-
-#[test]
 fn a_file_larger_than_this_process_may_make_is_an_error_and_not_a_signal() {
     let directory = Directory::new();
     // A limit is the whole process's: another one runs under it.
@@ -281,20 +274,6 @@ fn no_name_is_too_long_for_either_way() {
         place.into_identity().remove(&at, mapping);
         assert!(!path_of(&at).exists());
     }
-}
-
-#[test]
-fn a_process_that_has_ended_does_not_live_though_nobody_has_asked_for_its_status() {
-    let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
-    assert!(process_lives(child.id()));
-    child.kill().unwrap();
-    // SAFETY: a struct of integers, for which zero is a value.
-    let mut info = unsafe { std::mem::zeroed() };
-    // SAFETY: the child is this test's own, and the call writes one such struct.
-    let waited = unsafe { libc::waitid(libc::P_PID, child.id(), &raw mut info, libc::WEXITED | libc::WNOWAIT) };
-    assert_eq!(waited, 0);
-    assert!(!process_lives(child.id()));
-    child.wait().unwrap();
 }
 
 /// What a process that is killed before its system call number `calls` leaves: whether it got to its end.
@@ -362,46 +341,4 @@ fn a_maker_killed_at_any_system_call_leaves_it_whole_or_nothing() {
         }
         assert!(absent > 5 && whole > 0, "{absent} times nothing, {whole} times whole");
     }
-}
-
-#[test]
-fn two_processes_that_create_it_at_the_same_time_get_one() {
-    let directory = Directory::new();
-    for round in 0..20 {
-        let at = directory.at(&format!("link-{round}"));
-        let children = [b"first", b"other"].map(|bytes| {
-            // SAFETY: as in `killed_at`.
-            let child = unsafe { libc::fork() };
-            assert!(child >= 0);
-            if child == 0 {
-                let code = match Draft::new(&at, 5, 0o600) {
-                    Ok(draft) => {
-                        write(draft.mapping(), bytes);
-                        draft.publish().map_or_else(|(_, error)| Err(error), |_| Ok(()))
-                    }
-                    Err(error) => Err(error),
-                };
-                let code = match code {
-                    Ok(()) => 0,
-                    Err(PlaceError::Exists) => 1,
-                    Err(_) => 2,
-                };
-                // SAFETY: ends this process and runs nothing of its parent's.
-                unsafe { libc::_exit(code) };
-            }
-            child
-        });
-        let mut codes = children.map(|child| {
-            let mut status = 0;
-            // SAFETY: waits for a child that was made above.
-            assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-            assert!(libc::WIFEXITED(status));
-            libc::WEXITSTATUS(status)
-        });
-        let bytes = fs::read(path_of(&at)).unwrap();
-        assert_eq!(bytes, if codes[0] == 0 { b"first" } else { b"other" });
-        codes.sort_unstable();
-        assert_eq!(codes, [0, 1]);
-    }
-    assert_eq!(directory.names().len(), 20);
 }
