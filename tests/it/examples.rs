@@ -1,11 +1,53 @@
-//! The examples of links, run as their users run them. They fail by themselves if what they show is not so.
+//! The examples, run as their users run them. They fail by themselves if what they show is not so.
 
 use std::io::{BufRead, BufReader};
 
 use crate::{
     named::Name,
-    support::{example, said},
+    support::{BOTH, can_be_alone, example, said},
 };
+
+/// Of what has a name, these find all there is, so they must be alone with it.
+fn alone(name: &str, arguments: &[&str]) -> Option<String> {
+    if !can_be_alone() {
+        println!("skipped: a place of one's own for what has a name is not permitted here");
+        return None;
+    }
+    let example = arguments.iter().fold(example(name).alone(1 << 30), |example, argument| example.arg(argument));
+    Some(String::from_utf8(example.run_to_success().stdout).unwrap())
+}
+
+#[test]
+fn what_two_killed_processes_held_comes_back_and_nothing_is_left() {
+    let Some(output) = alone("survive", &[]) else { return };
+    for backing in BOTH {
+        let (_, output) = output.split_once(&format!("{backing} memory")).expect("a table for each backing");
+        assert!(output.contains("left in") && output.contains(": nothing"), "{output}");
+    }
+}
+
+#[test]
+fn in_a_storm_all_values_are_right_and_nothing_is_left() {
+    let Some(output) = alone("storm", &["--seconds", "2", "--processes", "4"]) else { return };
+    let figure = |of: &str| {
+        let line = output.lines().find_map(|line| line.strip_prefix(of)).expect("a line for each figure");
+        line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok()).expect("a number")
+    };
+    assert!(figure("values checked") > 0 && figure("messages") > 0, "{output}");
+    assert_eq!((figure("corruptions"), figure("leftovers"), figure("errors")), (0, 0, 0), "{output}");
+}
+
+#[test]
+fn an_array_is_seen_in_part_and_as_its_receiver_sees_it() {
+    let output = String::from_utf8(example("ndarray").run_to_success().stdout).unwrap();
+    assert!(output.contains("rows 1 and 2 of it: [2, 3], 2 handles on one block"), "{output}");
+}
+
+#[test]
+fn a_type_of_ones_own_is_shared() {
+    let output = String::from_utf8(example("custom_type").run_to_success().stdout).unwrap();
+    assert!(output.contains("3 channels, sample 17 is 2"), "{output}");
+}
 
 #[test]
 fn the_count_is_right_although_one_of_those_who_count_is_killed_with_the_lock() {

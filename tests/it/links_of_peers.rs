@@ -29,7 +29,7 @@ use self::windows as platform;
 use crate::{
     named::{LINK, Name, PATH, Spot, fault, that_stay},
     scene::{NAMED, scene, until},
-    support::{Directory, child, has_trapped, named, role, said},
+    support::{Directory, child, has_trapped, named, role, said, will_trap},
 };
 
 type Writable<T> = Link<T, ReadWrite>;
@@ -100,6 +100,7 @@ fn a_store_through_a_read_only_link_traps() {
             let link: Link<AtomicU64> = Link::open(&given()).unwrap();
             assert_eq!(link.load(), 5);
             println!("about: to store");
+            will_trap();
             // SAFETY: it is an atomic, but the store traps, which is what is asked for.
             unsafe { link.get() }.store(6, Relaxed);
             println!("about: to end");
