@@ -15,7 +15,7 @@ mod windows;
 
 use std::{
     env, fs,
-    io::{BufRead, Read},
+    io::{BufRead, ErrorKind, Read},
     path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
@@ -316,10 +316,16 @@ pub(crate) struct Directory(pub(crate) String);
 impl Directory {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("test-of-commonage-{}-{number}", std::process::id()));
-        fs::create_dir(&path).expect("a new directory");
-        Directory(path.to_string_lossy().into_owned())
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = env::temp_dir().join(format!("test-of-commonage-{}-{number}", std::process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => return Directory(path.to_string_lossy().into_owned()),
+                // Of a process that was killed, and had the number that this one has.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("a new directory: {error}"),
+            }
+        }
     }
 }
 
