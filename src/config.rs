@@ -56,7 +56,8 @@ impl Config {
     }
 
     /// Where this process's segments come from. Default: [`Backing::Anonymous`] on Linux, unless this process is not
-    /// dumpable or has no `/proc`; [`Backing::Named`] elsewhere.
+    /// dumpable, has no `/proc` or one of another PID namespace, or may not make memfds; [`Backing::Named`] then, and
+    /// elsewhere.
     pub const fn backing(mut self, backing: Backing) -> Self {
         self.backing = Some(backing);
         self

@@ -8,7 +8,8 @@ mod token_fault;
 
 pub use self::{link_fault::LinkFault, refused::Refused, token_fault::TokenFault};
 
-/// The number of a segment: 64 random bits, the same in every process that has it mapped.
+/// The number of a segment: 64 bits that nobody can guess, the same in every process that has it mapped. On Linux the last
+/// 16 say in which PID namespace it was made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SegmentId(pub(crate) u64);
 

@@ -108,15 +108,28 @@ impl Drop for Group {
 fn a_memory_control_group_is_no_space_and_kills_nobody() {
     const TEST: &str = "containers::groups::a_memory_control_group_is_no_space_and_kills_nobody";
     const GROUP: &str = "COMMONAGE_TEST_GROUP";
+    /// In a namespace of control groups that begins at the group: the path of each process there is `/`.
+    const NAMESPACE: Surroundings = Surroundings {
+        flags: &["-m"],
+        script: "echo $$ > \"$COMMONAGE_TEST_GROUP/cgroup.procs\"
+            exec unshare -Cm sh -ec '
+                umount /sys/fs/cgroup/memory
+                mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory
+                grep -q :memory:/$ /proc/self/cgroup
+                exec \"$@\"' sh \"$@\"",
+    };
     let main = || {
         let Some(group) = Group::new() else {
             return println!("{TEST}: skipped, no memory control group of version 1 can be made here");
         };
-        child(TEST, "limited").env(GROUP, &group.0.to_string_lossy()).run_to_success();
+        child(TEST, "joins").env(GROUP, &group.0.to_string_lossy()).run_to_success();
+        NAMESPACE.child(TEST, "limited").env(GROUP, &group.0.to_string_lossy()).run_to_success();
     };
-    let limited = |_: &str| {
-        let group = PathBuf::from(crate::scene::value(GROUP));
-        fs::write(group.join("cgroup.procs"), process::id().to_string()).unwrap();
+    let limited = |role: &str| {
+        if role == "joins" {
+            let group = PathBuf::from(crate::scene::value(GROUP));
+            fs::write(group.join("cgroup.procs"), process::id().to_string()).unwrap();
+        }
         let made = fill_up();
         assert!((40..96).contains(&made), "{made} MiB of 96");
     };
