@@ -140,7 +140,8 @@ fn a_tmp_of_ones_own_changes_nothing() {
         passes(&mut here, &mut there);
         let token = there.get("copy 0");
         there.leave();
-        here.get(format!("claim {token}"));
+        drop(here);
+        Puppet::new(TEST).get(format!("claim {token}"));
     };
     scene(TEST, crate::scene::BOTH, main, nobody_else);
 }
