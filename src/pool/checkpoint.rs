@@ -10,6 +10,7 @@ macro_rules! steps {
         }
 
         #[cfg(test)]
+        #[cfg_attr(target_os = "macos", allow(dead_code, reason = "the crash matrix is not played there"))]
         impl Step {
             pub(crate) const ALL: &[Step] = &[$(Step::$step),*];
         }
@@ -84,6 +85,7 @@ pub(crate) fn reached(_: Step) {}
 pub(crate) use tests::reached;
 
 #[cfg(test)]
+#[cfg_attr(target_os = "macos", allow(dead_code, reason = "the crash matrix is not played there"))]
 pub(crate) mod tests {
     use std::{
         collections::BTreeMap,

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 #[cfg(test)]
+#[cfg_attr(target_os = "macos", allow(dead_code, reason = "the crash matrix is not played there"))]
 pub(crate) mod ending;
 mod heir_lock;
 #[cfg(target_os = "linux")]

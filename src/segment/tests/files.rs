@@ -14,6 +14,7 @@ pub(super) fn of_identity(number: u64) -> PathBuf {
 }
 
 /// Where the segment is, on platforms where it is a file.
+#[cfg(any(target_os = "linux", windows))]
 pub(super) fn of_segment(id: SegmentId) -> PathBuf {
     let directories = sys::named_directories();
     directories.last().unwrap().join(&named::name_of(id)[1..])
@@ -36,6 +37,7 @@ impl Left {
         left
     }
 
+    #[cfg(any(target_os = "linux", windows))]
     pub(super) fn exists(&self) -> bool {
         fs::symlink_metadata(&self.0).is_ok()
     }

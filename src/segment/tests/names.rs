@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{
-    files::{Left, of_identity as shown, of_segment, symlink},
+    files::{Left, of_identity as shown, symlink},
     *,
 };
 
@@ -149,9 +149,9 @@ fn a_name_that_leads_to_something_else_is_refused() {
             Ok(_) => "attached".into(),
         }
     };
-    let (path, made) = (of_segment(id), create(Backing::Named));
+    let (path, made) = (files::of_segment(id), create(Backing::Named));
     assert!(found().contains("is gone"));
-    if symlink(&of_segment(made.id()), &path) {
+    if symlink(&files::of_segment(made.id()), &path) {
         assert_eq!(found(), "a symbolic link");
         fs::remove_file(&path).unwrap();
     }
