@@ -1,5 +1,7 @@
 //! Segments, as their makers and their peers see them: here, and in processes that this one starts, kills and asks.
 
+#[cfg(windows)]
+mod directories;
 #[cfg(target_os = "linux")]
 mod doors;
 #[cfg(any(target_os = "linux", windows))]

@@ -18,6 +18,19 @@ fn exists(name: &String) -> bool {
 pub(super) fn child(role: &str, told: &Told) -> bool {
     match role {
         "names" => lives_and_goes(told),
+        "sweeps" => loop {
+            estates();
+            told.say("swept");
+            if told.hear().is_none() {
+                break;
+            }
+        },
+        // Says what it gets instead of a segment.
+        "tries" => {
+            let id = SegmentId(sys::random_u64().unwrap());
+            let refused = Segment::create(Backing::Named, id, GRANULE, GRANULE).err();
+            told.say(&format!("{refused:?}").replace("Some(", ""));
+        }
         // Has one segment, occupies it, and stays.
         "has-names" => {
             let made = create(Backing::Named);

@@ -8,7 +8,9 @@
 //! that a file holds.
 
 use std::{
-    fs::{File, OpenOptions},
+    borrow::Cow,
+    ffi::OsStr,
+    fs::{self, File, OpenOptions},
     io::{self, Write},
     mem,
     os::windows::{
@@ -136,18 +138,24 @@ pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
     // Others may read and write it meanwhile, but not remove or rename it.
     options.access_mode(DELETE).share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE);
     options.custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT);
+    // Nobody looks for one that is removed already: it is neither waited for nor given another name.
+    let again = path.file_name().and_then(OsStr::to_str).is_some_and(is_removed);
+    let patience = if again { Duration::ZERO } else { PATIENCE };
+    // Before anything is done: what fails has removed nothing.
+    let random = random_u64().map_err(io::Error::other)?;
     let began = Instant::now();
     let file = loop {
         match options.open(path) {
-            Err(error) if has_code(&error, &[ERROR_SHARING_VIOLATION]) && began.elapsed() < PATIENCE => {
+            Err(error) if has_code(&error, &[ERROR_SHARING_VIOLATION]) && began.elapsed() < patience => {
                 thread::sleep(Duration::from_millis(1));
             }
             opened => break opened?,
         }
     };
     // It goes with the handle, whatever becomes of this: should the name stay, then as long as the file is open.
-    let random = random_u64().map_err(io::Error::other)?;
-    let _ = rename(&file, &path.with_file_name(format!("{REMOVED}{random:016x}")));
+    if !again {
+        let _ = rename(&file, &path.with_file_name(format!("{REMOVED}{random:016x}")));
+    }
     Ok(())
 }
 
@@ -160,7 +168,7 @@ pub(crate) fn is_removed(name: &str) -> bool {
 
 /// Gives an open file another name, which nothing has.
 fn rename(file: &File, to: &Path) -> io::Result<()> {
-    let name = wide(to);
+    let name = wide(&of_any_length(to));
     // The struct ends in the name, of which it has room for one unit. Words, for their alignment.
     let len = mem::size_of::<FILE_RENAME_INFO>() + mem::size_of_val(&*name);
     let mut words = vec![0_u64; len.div_ceil(8)];
@@ -244,6 +252,15 @@ fn has_code(error: &io::Error, codes: &[u32]) -> bool {
 /// The name as the system takes it: it ends in a zero.
 pub(super) fn wide(path: &Path) -> Vec<u16> {
     path.as_os_str().encode_wide().chain([0]).collect()
+}
+
+/// The same path, as the system's own calls take it, however long it is. The standard library's take any.
+pub(super) fn of_any_length(path: &Path) -> Cow<'_, Path> {
+    // With a name of eight, a dot and three, it is one of 260 units.
+    const SHORT: usize = 248;
+    let whole = || Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?));
+    let long = path.as_os_str().len() >= SHORT;
+    long.then(whole).flatten().map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
 /// Where an open file is.

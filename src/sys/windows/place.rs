@@ -25,7 +25,7 @@ use windows_sys::Win32::{
     },
 };
 
-use super::files::{FileNumber, is_no_space, number_of, wide};
+use super::files::{FileNumber, is_no_space, number_of, of_any_length, wide};
 use crate::sys::{
     place::{Address, Mapping, PlaceError},
     random_u64,
@@ -133,7 +133,7 @@ impl Draft {
     pub(crate) fn publish(self) -> Result<(Place, Mapping), (Mapping, PlaceError)> {
         let Draft { mapping, place, file } = self;
         let Some((temporary, path)) = file else { return Ok((place, mapping)) };
-        let (from, to) = (wide(&temporary.0), wide(&path));
+        let (from, to) = (wide(&of_any_length(&temporary.0)), wide(&of_any_length(&path)));
         // SAFETY: both end in a zero and live longer than the call. Without flags nothing is replaced.
         if unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) } == 0 {
             let error = not_made("MoveFileEx", io::Error::last_os_error(), place.size);
