@@ -1,16 +1,16 @@
 //! Where a world is: what its processes name, nobody else's do, if the system allows it.
 
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(windows)]
-mod windows;
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
+#[cfg(not(target_os = "linux"))]
+pub(super) use elsewhere::{Ground, is_shared};
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Ground, is_shared};
-#[cfg(windows)]
-pub(super) use windows::{Ground, is_shared};
 
 use crate::sys;
 

@@ -12,7 +12,6 @@
 //!
 //! Each scene is played once without a death: the victim says which steps it has reached, and how often. Then it is played
 //! for each of them, and the victim kills itself there: the first time, the second and the last.
-#![cfg(any(target_os = "linux", windows))]
 
 mod actor;
 mod aftermath;

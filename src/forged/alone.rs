@@ -3,10 +3,10 @@
 use std::process::Command;
 
 /// Where there is memory without a name, nothing needs to be done.
-#[cfg(not(windows))]
+#[cfg(target_os = "linux")]
 pub(super) struct Alone(());
 
-#[cfg(not(windows))]
+#[cfg(target_os = "linux")]
 impl Alone {
     pub(super) fn new() -> Self {
         Alone(())
@@ -19,10 +19,10 @@ impl Alone {
 }
 
 /// A directory of temporary files of its own, removed on drop.
-#[cfg(windows)]
+#[cfg(not(target_os = "linux"))]
 pub(super) struct Alone(std::path::PathBuf);
 
-#[cfg(windows)]
+#[cfg(not(target_os = "linux"))]
 impl Alone {
     pub(super) fn new() -> Self {
         let name = format!("commonage-forged-{:016x}", crate::sys::random_u64().unwrap());
@@ -33,11 +33,11 @@ impl Alone {
 
     /// Has a child's names there.
     pub(super) fn put<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("TMP", &self.0).env("TEMP", &self.0)
+        command.envs(["TMP", "TEMP", "TMPDIR"].map(|name| (name, &self.0)))
     }
 }
 
-#[cfg(windows)]
+#[cfg(not(target_os = "linux"))]
 impl Drop for Alone {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);

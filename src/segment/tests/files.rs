@@ -13,7 +13,7 @@ pub(super) fn of_identity(number: u64) -> PathBuf {
     sys::named_directory().join(format!("commonage-id-{number:016x}"))
 }
 
-/// Where the segment is, on platforms where it is a file.
+/// Where the segment is. Not on macOS: there it is no file.
 #[cfg(any(target_os = "linux", windows))]
 pub(super) fn of_segment(id: SegmentId) -> PathBuf {
     let directories = sys::named_directories();

@@ -23,7 +23,7 @@ impl Ground {
     /// The start of a command that runs this program there.
     pub(in super::super) fn command(&self) -> Command {
         let mut command = Command::new(env::current_exe().unwrap());
-        command.env("TMP", &self.0).env("TEMP", &self.0);
+        command.envs(["TMP", "TEMP", "TMPDIR"].map(|name| (name, &self.0)));
         command
     }
 }
