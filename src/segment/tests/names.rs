@@ -11,7 +11,7 @@ fn listed(number: u64) -> Vec<String> {
     fs::read_to_string(shown(number)).unwrap().lines().map(str::to_owned).collect()
 }
 
-fn exists(name: &String) -> bool {
+fn exists(name: &str) -> bool {
     !named::is_gone(named::id_of(name).unwrap())
 }
 
@@ -58,7 +58,7 @@ fn lives_and_goes(told: &Told) {
     let names: Vec<String> = segments.iter().map(|segment| named::name_of(segment.id())).collect();
     let number = segments[0].identity().unwrap();
     assert_eq!(segments[2].identity().unwrap(), number);
-    assert!(names.iter().all(exists));
+    assert!(names.iter().all(|name| exists(name)));
     assert_eq!(listed(number), names);
     assert!(!shown(number).with_extension("new").exists());
 
@@ -76,7 +76,7 @@ fn lives_and_goes(told: &Told) {
     guest.vacate(4);
     assert!(!shown(number).exists());
     assert_eq!(segments[1].liveness(0, number), Liveness::Unknown);
-    assert!(!names.iter().any(exists));
+    assert!(!names.iter().any(|name| exists(name)));
 
     // A new file has the same number: a slot may have been given it meanwhile.
     let again = create(Backing::Named);
@@ -188,7 +188,7 @@ fn what_there_is_no_room_for_is_refused_and_leaves_no_name() {
     let id = SegmentId(sys::random_u64().unwrap());
     let refused = Segment::create(Backing::Named, id, GRANULE, 1 << 60);
     let refused = refused.and_then(|segment| segment.reserve(0..1 << 60).inspect_err(|_| segment.remove_name()));
-    let refused = refused.err().expect("nobody has so much");
+    let Err(refused) = refused else { panic!("nobody has so much") };
     assert!(matches!(refused, Error::NoSpace { .. }), "{refused}");
     assert!(named::is_gone(id));
 }
