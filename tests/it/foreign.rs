@@ -1,7 +1,7 @@
 //! Programs that are not ours, in C and in Python: they and raw links read and write the same values.
 
 use std::{
-    fs,
+    env, fs,
     io::{BufReader, Write},
     mem::offset_of,
     process::{Command, Stdio},
@@ -26,6 +26,12 @@ use crate::{
 
 type Writable<T> = Link<T, ReadWrite>;
 
+/// Names a program that was compiled from `foreign/peer.c` before, for a machine that has no compiler of its own.
+const COMPILED: &str = "COMMONAGE_TEST_C_PEER";
+/// What C compilers are called.
+const C: &[&str] = if cfg!(windows) { &["gcc", "clang"] } else { &["cc"] };
+/// What Python is called. Its memory by name has other rules on Windows.
+const PYTHON: &[&str] = if cfg!(windows) { &[] } else { &["python3"] };
 /// What the C compiler is told of libraries: where `shm_open` was before glibc 2.34.
 const LIBRARIES: &[&str] = if cfg!(target_os = "linux") { &["-lrt"] } else { &[] };
 /// Elsewhere the system makes whole pages of what has a name.
@@ -70,14 +76,17 @@ struct Language {
 impl Language {
     /// The program in C, compiled; none where there is no compiler.
     fn c() -> Option<Self> {
-        if !works("cc") {
+        if let Ok(program) = env::var(COMPILED) {
+            return Some(Language { name: "C", command: vec![program], _directory: None });
+        }
+        let Some(compiler) = C.iter().find(|compiler| works(compiler)) else {
             println!("skipped: there is no C compiler");
             return None;
-        }
+        };
         let directory = Directory::new();
-        let [source, program] = ["peer.c", "peer"].map(|name| format!("{}/{name}", directory.0));
+        let [source, program] = ["peer.c", "peer.exe"].map(|name| format!("{}/{name}", directory.0));
         fs::write(&source, include_str!("foreign/peer.c")).unwrap();
-        let mut compiler = Command::new("cc");
+        let mut compiler = Command::new(compiler);
         compiler.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", &program, &source]);
         compiler.args(LIBRARIES);
         ChildCommand::program(compiler, "the C compiler").run_to_success();
@@ -86,11 +95,11 @@ impl Language {
 
     /// The program in Python; none where there is none.
     fn python() -> Option<Self> {
-        if !works("python3") {
+        let Some(python) = PYTHON.iter().find(|python| works(python)) else {
             println!("skipped: there is no python3");
             return None;
-        }
-        let command = ["python3", "-c", include_str!("foreign/peer.py")].map(str::to_owned).to_vec();
+        };
+        let command = [python, "-c", include_str!("foreign/peer.py")].map(str::to_owned).to_vec();
         Some(Language { name: "Python", command, _directory: None })
     }
 
@@ -221,8 +230,11 @@ fn what_others_create_a_link_opens() {
     for language in Language::all() {
         for spot in Spot::all() {
             assert!(matches!(fault(spot.link::<ReadWrite>().open_existing()), LinkFault::Absent));
-            language.run(&spot, "create");
-            let seen: Link<Sample> = spot.link().open().expect("it is there when who made it has ended");
+            let mut creator = language.program(&spot, "create").spawn();
+            said(&mut BufReader::new(creator.child().stdout.take().expect("it is piped")), "created: ");
+            let seen: Link<Sample> = spot.link().open().expect("it is there");
+            // Its maker ends.
+            creator.success();
             assert_eq!(still(&seen).shown(), Sample::made().shown());
             assert!(matches!(fault(spot.link::<ReadWrite>().create()), LinkFault::Exists));
             let link: Writable<Sample> = Link::own(spot.link().open_existing().unwrap());
@@ -230,6 +242,7 @@ fn what_others_create_a_link_opens() {
             assert_eq!(observed(&seen).fields().total.load(), 77);
             assert_eq!(language.run(&spot, "change"), "7 2.500 1,11,21 1 77 200");
             assert_eq!(observed(&seen).fields().total.load(), 82);
+            drop(seen);
             drop(link);
             assert!(matches!(fault(spot.link::<ReadWrite>().open_existing()), LinkFault::Absent));
         }
@@ -238,38 +251,40 @@ fn what_others_create_a_link_opens() {
 
 #[test]
 fn what_others_have_made_too_short_is_refused() {
-    let Some(python) = Language::python() else { return };
-    let named = NAMES_HAVE_ANY_LENGTH.then(|| (Spot::named(0), 1));
-    for (spot, short) in [(Spot::in_a_file(0), 47), (Spot::in_a_file(48), 95)].into_iter().chain(named) {
-        python.program(&spot, "create").arg(&short.to_string()).run_to_success();
-        let expected = spot.offset + size_of::<Sample>() as u64;
-        let refused = fault(spot.link::<ReadWrite>().open_existing());
-        let too_short =
-            |fault: &LinkFault| matches!(fault, LinkFault::TooShort { expected: found, .. } if *found == expected);
-        assert!(too_short(&refused), "{refused:?}");
-        assert!(too_short(&fault(spot.link::<ReadOnly>().open())));
+    for language in Language::all() {
+        let named = NAMES_HAVE_ANY_LENGTH.then(|| (Spot::named(0), 1));
+        for (spot, short) in [(Spot::in_a_file(0), 47), (Spot::in_a_file(48), 95)].into_iter().chain(named) {
+            language.program(&spot, "create").arg(&short.to_string()).run_to_success();
+            let expected = spot.offset + size_of::<Sample>() as u64;
+            let refused = fault(spot.link::<ReadWrite>().open_existing());
+            let too_short =
+                |fault: &LinkFault| matches!(fault, LinkFault::TooShort { expected: found, .. } if *found == expected);
+            assert!(too_short(&refused), "{refused:?}");
+            assert!(too_short(&fault(spot.link::<ReadOnly>().open())));
+        }
     }
 }
 
 #[test]
-fn a_python_program_sees_each_change_while_it_looks_on() {
-    let Some(python) = Language::python() else { return };
-    for spot in [Spot::named(24), Spot::in_a_file(0)] {
-        let mut link: Writable<Sample> = spot.link().create_with(Sample::made()).unwrap();
-        let mut running = python.program(&spot, "look on").spawn();
-        let mut to = running.child().stdin.take().unwrap();
-        let mut from = BufReader::new(running.child().stdout.take().unwrap());
-        for turn in 0..20_u8 {
-            // SAFETY: the other reads it when it is told to.
-            let sample = unsafe { link.get_mut() };
-            sample.kind = turn;
-            sample.counts = [turn.into(); 3];
-            sample.total = (u64::from(turn) << 50).into();
-            writeln!(to).unwrap();
-            assert_eq!(said(&mut from, "sample: "), still(&link).shown());
+fn another_program_sees_each_change_while_it_looks_on() {
+    for language in Language::all() {
+        for spot in [Spot::named(24), Spot::in_a_file(0)] {
+            let mut link: Writable<Sample> = spot.link().create_with(Sample::made()).unwrap();
+            let mut running = language.program(&spot, "look on").spawn();
+            let mut to = running.child().stdin.take().unwrap();
+            let mut from = BufReader::new(running.child().stdout.take().unwrap());
+            for turn in 0..20_u8 {
+                // SAFETY: the other reads it when it is told to.
+                let sample = unsafe { link.get_mut() };
+                sample.kind = turn;
+                sample.counts = [turn.into(); 3];
+                sample.total = (u64::from(turn) << 50).into();
+                writeln!(to).unwrap();
+                assert_eq!(said(&mut from, "sample: "), still(&link).shown());
+            }
+            drop(to);
+            running.success();
         }
-        drop(to);
-        running.success();
     }
 }
 

@@ -11,7 +11,6 @@ mod containers;
 mod dumps;
 mod examples;
 mod exits;
-#[cfg(unix)]
 mod foreign;
 #[cfg(target_os = "linux")]
 mod forked;

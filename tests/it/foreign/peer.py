@@ -64,6 +64,8 @@ def main(kind, where, offset, command, size=None):
         if command == "create":
             if size >= offset + SAMPLE.size:
                 SAMPLE.pack_into(shared.bytes, offset, 7, 2.5, 1, 11, 21, 1, 1 << 40, 200)
+            print("created: until the end of the input", flush=True)
+            sys.stdin.read()
         elif command == "change":
             kind, value, *counts, turn, total, last = sample = SAMPLE.unpack_from(shared.bytes, offset)
             show(sample)
