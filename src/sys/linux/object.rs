@@ -106,6 +106,10 @@ impl Object {
             Err(Errno::LOOP) => return Err(Refusal::Foreign("a symbolic link".into())),
             Err(Errno::ISDIR) => return Err(Refusal::Foreign("a directory".into())),
             Err(Errno::NXIO) => return Err(Refusal::Foreign("a socket or a device".into())),
+            Err(error @ Errno::ROFS) => {
+                let why = format!("{}: {}", named_directory().display(), io::Error::from(error));
+                return Err(Refusal::Failed("shm_open", io::Error::new(io::ErrorKind::ReadOnlyFilesystem, why)));
+            }
             Err(error) => return Err(Refusal::Failed("shm_open", error.into())),
         };
         let stat = object.stat().map_err(|error| Refusal::Failed("fstat", error.into()))?;

@@ -6,6 +6,8 @@ use crate::scene::{BOTH, is_named, left, nobody_else, scene, scene_in};
 const READ_ONLY_ROOT: Surroundings = Surroundings { flags: &["-m"], script: "mount -o remount,bind,ro /" };
 const ALL_READ_ONLY: Surroundings =
     Surroundings { flags: &["-m"], script: "mount -o remount,bind,ro /; mount -t tmpfs -o ro tmpfs /dev/shm" };
+/// The same `/dev/shm`, and no writing there.
+const READ_ONLY_SHM: Surroundings = Surroundings { flags: &["-m"], script: "mount -o remount,bind,ro /dev/shm" };
 /// Another `/dev`, in which there is no directory of that name.
 const NO_SHM: Surroundings = Surroundings { flags: &["-m"], script: "mount -t tmpfs tmpfs /dev" };
 
@@ -79,7 +81,8 @@ fn a_read_only_root_changes_nothing() {
         let (mut here, mut there) = (Puppet::new(TEST), READ_ONLY_ROOT.puppet(TEST));
         passes(&mut here, &mut there);
         passes(&mut there, &mut here);
-        let token = there.get("copy 0");
+        let own = there.get("make 100 7");
+        let token = there.get(format!("send {own}"));
         there.leave();
         drop(here);
         let mut late = Puppet::new(TEST);
@@ -93,7 +96,7 @@ fn a_read_only_root_changes_nothing() {
 fn without_a_dev_shm_to_write_to_memory_without_a_name_works_and_names_are_an_error_that_says_where() {
     const TEST: &str = "containers::directories::without_a_dev_shm_to_write_to_memory_without_a_name_works_and_names_are_an_error_that_says_where";
     let main = || {
-        for surroundings in [ALL_READ_ONLY, NO_SHM] {
+        for surroundings in [ALL_READ_ONLY, READ_ONLY_SHM, NO_SHM] {
             if !surroundings.can_be_had(TEST) {
                 return;
             }
@@ -105,7 +108,7 @@ fn without_a_dev_shm_to_write_to_memory_without_a_name_works_and_names_are_an_er
                 here.get("make 70000 1");
                 let token = here.get("copy 0");
                 let found = there.ask(format!("claim {token}")).expect_err("there are no names");
-                let says = if surroundings.script == NO_SHM.script { "/dev/shm" } else { "Gone" };
+                let says = if surroundings.script == ALL_READ_ONLY.script { "Gone" } else { "/dev/shm" };
                 assert!(found.contains(says), "{found}");
                 continue;
             }
