@@ -23,7 +23,7 @@ fn has(module: &str, name: &str) -> io::Result<bool> {
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join(module);
     let mut files = vec![module.with_extension("rs")];
     if module.is_dir() {
-        files.extend(fs::read_dir(&module)?.flatten().map(|entry| entry.path()).filter(|path| path.is_file()));
+        files.extend(fs::read_dir(module)?.flatten().map(|entry| entry.path()).filter(|path| path.is_file()));
     }
     for file in files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
         if has_test(&fs::read_to_string(file)?, name) {
