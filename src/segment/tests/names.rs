@@ -153,7 +153,6 @@ fn a_link_in_place_of_an_identity_is_not_followed() {
 #[cfg(any(target_os = "linux", windows))]
 #[test]
 fn a_name_that_leads_to_something_else_is_refused() {
-    use super::files::of_segment;
     let id = SegmentId(sys::random_u64().unwrap());
     let found = || {
         let door = Door { pid: 1, fd: 0 };
