@@ -178,11 +178,11 @@ mod tests {
         };
         let first = Link::leak(make());
         assert!(is_there(&first));
-        fs::remove_file(path).unwrap();
+        sys::remove_file(path).unwrap();
         assert!(!is_there(&first), "nothing has the name");
         fs::write(path, b"short").unwrap();
         assert!(!is_there(&first), "no link has it");
-        fs::remove_file(path).unwrap();
+        sys::remove_file(path).unwrap();
         let second = Link::leak(make());
         assert!(is_there(&second));
         assert!(!is_there(&first), "of the same type, and made by the same process");

@@ -3,11 +3,12 @@
 //! It has an event of the kernel whose name is its id. The event goes with its last handle, and so with the process.
 
 use std::{
+    collections::btree_map::{BTreeMap, Entry},
     io,
     os::windows::io::{FromRawHandle, OwnedHandle},
     ptr,
     sync::{
-        OnceLock,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -51,9 +52,10 @@ impl Announced {
 
     /// Makes this process known by its id, until it ends.
     pub(crate) fn announce(&self, id: u64) -> io::Result<()> {
-        /// Closed by the system, when the process ends.
-        static EVENT: OnceLock<OwnedHandle> = OnceLock::new();
-        if EVENT.get().is_none() {
+        /// By their ids; closed by the system, when the process ends.
+        static EVENTS: Mutex<BTreeMap<u64, OwnedHandle>> = Mutex::new(BTreeMap::new());
+        let mut events = EVENTS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Vacant(missing) = events.entry(id) {
             let name = name_of(id);
             // SAFETY: the name ends in a zero, and lives longer than the call; no security attributes are given, so no child
             // inherits the handle.
@@ -61,8 +63,8 @@ impl Announced {
             if handle.is_null() {
                 return Err(io::Error::last_os_error());
             }
-            // SAFETY: a new handle that is nobody else's. Should another thread have been faster, this one is closed.
-            let _ = EVENT.set(unsafe { OwnedHandle::from_raw_handle(handle) });
+            // SAFETY: a new handle that is nobody else's.
+            missing.insert(unsafe { OwnedHandle::from_raw_handle(handle) });
         }
         Ok(())
     }
