@@ -52,7 +52,7 @@ pub(crate) const RETAIN: &str = "COMMONAGE_TEST_RETAIN";
 pub(crate) const WILLS: &str = "COMMONAGE_TEST_WILLS";
 
 /// No child of a test lives longer, unless it is said.
-pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(60 * platform::SLOWNESS);
 
 /// What this process is to do, if it is a child; the backing that its parent chose is installed.
 pub(crate) fn role() -> Option<String> {

@@ -12,6 +12,9 @@ use std::{
 
 use super::{ALONE, Directory};
 
+/// How many times as long a test may take.
+pub(super) const SLOWNESS: u64 = 1;
+
 /// The backings of this platform.
 pub(crate) const BOTH: &[&str] = &["anonymous", "named"];
 pub(crate) const ANONYMOUS: &[&str] = &["anonymous"];

@@ -8,6 +8,9 @@ use std::{
 pub(crate) use super::apart::{BOTH, PUNCHES, can_be_alone, named_directory};
 pub(super) use super::apart::{apart, in_view};
 
+/// How many times as long a test may take.
+pub(super) const SLOWNESS: u64 = 1;
+
 /// Where a process is told of the directory for temporary files.
 pub(super) const TEMPORARY: &[&str] = &["TMPDIR"];
 

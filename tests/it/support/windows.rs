@@ -27,6 +27,9 @@ use windows_sys::Win32::{
 pub(crate) use super::apart::{BOTH, PUNCHES, can_be_alone, named_directory};
 pub(super) use super::apart::{apart, in_view};
 
+/// How many times as long a test may take: processes start slowly, the more so under Wine.
+pub(super) const SLOWNESS: u64 = 4;
+
 /// Where a process is told of the directory for temporary files.
 pub(super) const TEMPORARY: &[&str] = &["TEMP", "TMP"];
 
