@@ -84,6 +84,11 @@ pub(crate) fn register() {
 /// and names that nobody needs are removed. A forked child has this called for what its parent has registered, too.
 extern "C" fn exit() {
     let process = sys::lineage();
+    if sys::threads_have_ended() {
+        // A lock that one of them had is let go of by nobody: what is here is left as by one that is killed.
+        EXITING.store(process, Ordering::Release);
+        return;
+    }
     if REGISTERED.load(Ordering::Acquire) != process || EXITING.swap(process, Ordering::AcqRel) == process {
         return;
     }
@@ -197,4 +202,66 @@ fn copy(at: &Attachment, block: u32, serial: u64, name: WillName) -> Option<Draf
     let data = unsafe { at.segment.data().add(extent.offset) };
     // SAFETY: within the data area, which is mapped, and readable, as long as `at` is there.
     unsafe { Draft::write(name, &header, data) }.ok()
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use std::{
+        env,
+        ffi::c_void,
+        process::{self, Command},
+        ptr,
+        sync::mpsc,
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use windows_sys::Win32::System::Threading::{FlsAlloc, FlsSetValue};
+
+    use super::{exit, gate, register};
+
+    const ROLE: &str = "COMMONAGE_ENDED_THREADS";
+
+    /// What the system calls when it has ended the other threads: a library is told of the exit at the same time.
+    extern "system" fn told(_: *const c_void) {
+        exit();
+    }
+
+    fn exits_while_a_thread_is_busy() -> ! {
+        let (say, busy) = mpsc::channel();
+        thread::spawn(move || {
+            let _gate = gate();
+            say.send(()).unwrap();
+            loop {
+                thread::park();
+            }
+        });
+        busy.recv().unwrap();
+        register();
+        // SAFETY: the function is there as long as the program.
+        let slot = unsafe { FlsAlloc(Some(told)) };
+        // SAFETY: the slot was made above; what is in it is only looked at for being none.
+        assert_ne!(unsafe { FlsSetValue(slot, ptr::dangling::<c_void>()) }, 0);
+        process::exit(0)
+    }
+
+    #[test]
+    fn an_exit_waits_for_no_thread_that_the_system_has_ended() {
+        if env::var_os(ROLE).is_some() {
+            exits_while_a_thread_is_busy();
+        }
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "pool::exit::tests::an_exit_waits_for_no_thread_that_the_system_has_ended"]);
+        let mut child = command.env(ROLE, "").spawn().unwrap();
+        let began = Instant::now();
+        let ended = loop {
+            match child.try_wait().unwrap() {
+                None if began.elapsed() < Duration::from_secs(30) => thread::sleep(Duration::from_millis(10)),
+                ended => break ended,
+            }
+        };
+        let _ = child.kill();
+        let _ = child.wait();
+        assert!(ended.expect("it hangs").success());
+    }
 }

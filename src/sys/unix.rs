@@ -49,6 +49,11 @@ pub(crate) fn at_exit(f: extern "C" fn()) -> bool {
     unsafe { libc::atexit(f) == 0 }
 }
 
+/// Whether the system has ended all other threads of this process, wherever they were: not as long as one runs here.
+pub(crate) fn threads_have_ended() -> bool {
+    false
+}
+
 /// Sets what this process may do with mapped pages: read, or read and write.
 ///
 /// # Safety

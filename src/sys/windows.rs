@@ -123,6 +123,19 @@ pub(crate) fn at_exit(f: extern "C" fn()) -> bool {
     unsafe { atexit(f) == 0 }
 }
 
+// SAFETY: the system's function, as its libraries call it: no arguments, a number of one byte.
+#[link(name = "ntdll")]
+unsafe extern "system" {
+    fn RtlDllShutdownInProgress() -> u8;
+}
+
+/// Whether the system has ended all other threads of this process, wherever they were: so it does before it tells libraries
+/// that the process exits, and in a library that is when `atexit` calls. What those threads had locked stays locked.
+pub(crate) fn threads_have_ended() -> bool {
+    // SAFETY: asks for a number.
+    unsafe { RtlDllShutdownInProgress() != 0 }
+}
+
 /// Sets what this process may do with mapped pages: read, or read and write.
 ///
 /// # Safety
