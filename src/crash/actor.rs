@@ -30,7 +30,7 @@ pub(super) const NAMED: &str = "named";
 pub(super) const WILLS: &str = "COMMONAGE_CRASH_WILLS";
 
 /// No actor lives longer.
-const WATCHDOG: Duration = Duration::from_secs(40);
+const WATCHDOG: Duration = Duration::from_secs(150);
 /// No sweep is put off for longer, but on a machine that stands still.
 const PATIENCE: Duration = Duration::from_secs(15);
 

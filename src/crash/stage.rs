@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{Backing, pool::checkpoint::Step, sys};
 
-/// No world lasts longer: a quarter of an hour for all passes, minutes on a slow machine for some.
-const WATCHDOG: Duration = Duration::from_secs(900);
+/// No world lasts longer: a quarter of an hour for all passes, and for some where processes are slow to start.
+const WATCHDOG: Duration = Duration::from_secs(1800);
 /// How long names of others may stay, where worlds share.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// After that many failures the rest is not played.
