@@ -6,7 +6,7 @@ use std::{
     ops::Range,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
-        unix::fs::{MetadataExt, PermissionsExt},
+        unix::fs::PermissionsExt,
     },
     ptr::{self, NonNull},
 };
@@ -250,15 +250,19 @@ impl Object {
 
 /// Gives this user what its umask has taken away of an object that it has made; false if that is not why it can't be had.
 fn make_usable(name: &str) -> bool {
-    let path = named_directory().join(name.trim_start_matches('/'));
-    let unusable = |found: &fs::Metadata| {
-        found.is_file()
-            && found.uid() == geteuid().as_raw()
-            && found.mode() & 0o077 == 0
-            && found.mode() & 0o600 != 0o600
+    let unusable = |found: &Stat| {
+        FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
+            && found.st_uid == geteuid().as_raw()
+            && found.st_mode & 0o077 == 0
+            && found.st_mode & 0o600 != 0o600
     };
-    fs::symlink_metadata(&path).is_ok_and(|found| unusable(&found))
-        && fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).is_ok()
+    // What is changed is what was looked at, whatever has the name by then.
+    let path = named_directory().join(name.trim_start_matches('/'));
+    let place = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    place.is_ok_and(|place| {
+        fstat(&place).is_ok_and(|found| unusable(&found))
+            && fs::set_permissions(link_to(&place), fs::Permissions::from_mode(0o600)).is_ok()
+    })
 }
 
 /// The refusal for a name that nothing has: where there is no directory for names, nobody knows whose it is.
@@ -301,4 +305,50 @@ pub(super) fn available(fd: impl AsFd) -> u64 {
 /// The way in `/proc` to what this process has open.
 pub(super) fn link_to(fd: impl AsFd) -> String {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::unix::fs::{MetadataExt, symlink},
+        thread,
+    };
+
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+    use super::*;
+    use crate::sys::random_u64;
+
+    #[test]
+    fn what_is_put_in_the_place_of_an_object_is_not_made_usable() {
+        let unique = random_u64().unwrap();
+        let name = |what: &str| format!("commonage-test-{what}-{unique:016x}");
+        let [target, link, object] = ["target", "link", "object"].map(|what| named_directory().join(name(what)));
+        fs::write(&target, "").unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&target, &link).unwrap();
+        fs::write(&object, "").unwrap();
+        thread::scope(|threads| {
+            let swaps = threads.spawn(|| {
+                for _ in 0..20_000 {
+                    renameat_with(CWD, &link, CWD, &object, RenameFlags::EXCHANGE).unwrap();
+                    for path in [&link, &object] {
+                        if fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+                            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                            let place = open(path, flags, Mode::empty()).unwrap();
+                            fs::set_permissions(link_to(&place), fs::Permissions::from_mode(0o000)).unwrap();
+                        }
+                    }
+                }
+            });
+            while !swaps.is_finished() {
+                make_usable(&name("object"));
+            }
+        });
+        let mode = fs::metadata(&target).map(|found| found.mode() & 0o777);
+        for path in [target, link, object] {
+            let _ = fs::remove_file(path);
+        }
+        assert_eq!(mode.unwrap(), 0o640);
+    }
 }
