@@ -11,6 +11,7 @@
 mod announced;
 mod files;
 mod object;
+mod owner;
 mod place;
 
 use std::{

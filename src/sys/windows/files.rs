@@ -39,6 +39,7 @@ use windows_sys::Win32::{
     System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0},
 };
 
+use super::owner::is_ours;
 use crate::{Error, sys::random_u64};
 
 /// What the names of files begin with that are removed, and still open somewhere.
@@ -53,14 +54,16 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).open(path)
 }
 
-/// Opens a file for reading, following no link; only a regular file will do.
+/// Opens a file for reading, following no link; only a regular file of this user's will do.
 pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     let file = open_whatever(path, GENERIC_READ)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"))
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));
     }
+    if !is_ours(&file)? {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "a file of another user"));
+    }
+    Ok(file)
 }
 
 /// Opens a file, a directory or a link.

@@ -25,7 +25,10 @@ use windows_sys::Win32::{
     },
 };
 
-use super::files::{is_same, open_whatever, remove_file, room_in};
+use super::{
+    files::{is_same, open_whatever, remove_file, room_in},
+    owner::is_ours,
+};
 use crate::sys::Refusal;
 
 /// The file of a named segment, as this process has it open. It has no holes.
@@ -48,7 +51,11 @@ impl Object {
         if kind.is_dir() {
             return Err(Refusal::Foreign("a directory".into()));
         }
-        Ok(Object(file))
+        match is_ours(&file) {
+            Ok(true) => Ok(Object(file)),
+            Ok(false) => Err(Refusal::Foreign("a file of another user".into())),
+            Err(error) => Err(Refusal::Failed("GetKernelObjectSecurity", error)),
+        }
     }
 
     /// Is it the same file, by whatever name?
