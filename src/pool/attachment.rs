@@ -351,7 +351,7 @@ mod tests {
         let layout = Layout::for_data(GRANULE);
         let segment = Segment::create(Backing::Named, id, layout.control(), layout.data).unwrap();
         segment.reserve(layout.always()).unwrap();
-        let owner = Attachment::join(segment, layout, secret, Some(Owned::new(0, layout.blocks))).unwrap();
+        let owner = Attachment::join(segment, layout, secret, Some(Owned::new(0, layout.blocks).unwrap())).unwrap();
         let guest = || {
             let sizes = |prefix: &_, size| Ok(Layout::parse(prefix, size, id)?.0.sizes());
             let segment = Segment::attach(&owner.segment.locator(), sizes)?;

@@ -180,7 +180,7 @@ mod ages {
         const HOUR: Duration = Duration::from_secs(3600);
         let (id, layout) = (SegmentId(sys::random_u64().unwrap()), Layout::for_data(GRANULE));
         let segment = Segment::create(Backing::Named, id, layout.control(), layout.data).unwrap();
-        let at = Attachment::join(segment, layout, [7; 16], Some(Owned::new(0, layout.blocks))).unwrap();
+        let at = Attachment::join(segment, layout, [7; 16], Some(Owned::new(0, layout.blocks).unwrap())).unwrap();
         at.control.slot(at.slot).mark.fetch_or(EXITED, Ordering::SeqCst);
         at.control.raise_tickets_backed(1);
         let row = at.control.ticket(0);

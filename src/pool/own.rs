@@ -112,7 +112,7 @@ pub(super) fn create(index: usize, data: usize) -> Result<Attachment, Error> {
     }?;
     reached(Step::CreateMade);
     segment.reserve(layout.always()).inspect_err(|_| segment.remove_name())?;
-    Attachment::join(segment, layout, secret, Some(Owned::new(index, layout.blocks)))
+    Attachment::join(segment, layout, secret, Some(Owned::new(index, layout.blocks)?))
 }
 
 /// Puts memory under a run and its block header.

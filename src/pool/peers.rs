@@ -183,7 +183,8 @@ mod tests {
         let layout = Layout::for_data(GRANULE);
         let segment = Segment::create(Backing::Named, id, layout.control(), layout.data).unwrap();
         segment.reserve(layout.always()).unwrap();
-        let at = Arc::new(Attachment::join(segment, layout, secret, Some(Owned::new(0, layout.blocks))).unwrap());
+        let at =
+            Arc::new(Attachment::join(segment, layout, secret, Some(Owned::new(0, layout.blocks).unwrap())).unwrap());
         LAST.set(Some((REMOVALS.load(Ordering::Acquire), Arc::downgrade(&at))));
         assert!(last(id).is_some());
         assert!(at.depart_if_idle());

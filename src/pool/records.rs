@@ -5,13 +5,16 @@ use std::sync::{
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-use crate::pool::{
-    attachment::Attachment,
-    hold::Held,
-    layout::BLOCK_ALIGN,
-    magazine::{self, RUN},
-    steps::Area,
-    word::Word,
+use crate::{
+    Error,
+    pool::{
+        attachment::Attachment,
+        hold::Held,
+        layout::BLOCK_ALIGN,
+        magazine::{self, RUN},
+        steps::Area,
+        word::Word,
+    },
 };
 
 /// Where a block goes when it is vacant, and what it is then.
@@ -85,9 +88,15 @@ const ALLOCATED: u64 = 1;
 const HELD: u64 = 2;
 
 impl Owned {
-    pub(super) fn new(index: usize, blocks: u32) -> Self {
+    /// # Errors
+    ///
+    /// [`Error::NoSpace`], if this process has no memory of its own for them.
+    pub(super) fn new(index: usize, blocks: u32) -> Result<Self, Error> {
         // Zeroed by the system, page by page as they are touched: most never are.
-        Owned { index, records: bytemuck::zeroed_slice_box(blocks as usize), headers_backed: AtomicU32::new(0) }
+        let records = bytemuck::try_zeroed_slice_box(blocks as usize);
+        let requested = u64::from(blocks) * size_of::<AtomicU64>() as u64;
+        let records = records.map_err(|()| Error::NoSpace { requested, available: 0 })?;
+        Ok(Owned { index, records, headers_backed: AtomicU32::new(0) })
     }
 
     /// Where a block is, and of which class, that is nobody's: under the allocator's mutex.

@@ -248,7 +248,7 @@ impl Identity {
             };
             // Whoever sweeps may take an unlocked file with such a name for a dead process's: then another one is made.
             let shown = match sys::try_lock(file.get()?) {
-                Ok(()) => fs::rename(&hidden, &path),
+                Ok(()) => sys::rename_file(&hidden, &path),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::NotFound.into()),
                 Err(error) => Err(error),
             };

@@ -161,7 +161,7 @@ impl Draft {
     /// [`Error::Os`]; then it is as it was.
     pub(crate) fn show(&mut self) -> Result<(), Error> {
         if let Some(hidden) = &self.hidden {
-            fs::rename(hidden, self.path()).map_err(|error| Error::os("rename of a will", error))?;
+            sys::rename_file(hidden, &self.path()).map_err(|error| Error::os("rename of a will", error))?;
             self.hidden = None;
         }
         Ok(())

@@ -139,6 +139,11 @@ pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
+/// Gives a file another name, in place of what has it.
+pub(crate) fn rename_file(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
 /// Whether a file has a name that says that it is removed: it has none then.
 pub(crate) fn is_removed(_name: &str) -> bool {
     false

@@ -35,7 +35,7 @@ pub(crate) use self::{
     announced::{Announced, new_id, own_id, set_own_id},
     files::{
         LockFile, Uninherited, create_private, is_in_view, is_no_space, is_removed, open_private, read_at, remove_file,
-        reserve_file, try_lock, try_lock_shared, write_from,
+        rename_file, reserve_file, try_lock, try_lock_shared, write_from,
     },
     object::{Object, named_directories, named_directory, room_for_named, unlink_named},
     place::{Draft, Identity, NAMES_APPEAR_UNREADY, Place, check_name, process_lives, remove_place, unmap},

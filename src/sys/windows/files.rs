@@ -146,20 +146,31 @@ pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
     let patience = if again { Duration::ZERO } else { PATIENCE };
     // Before anything is done: what fails has removed nothing.
     let random = random_u64().map_err(io::Error::other)?;
-    let began = Instant::now();
-    let file = loop {
-        match options.open(path) {
-            Err(error) if has_code(&error, &[ERROR_SHARING_VIOLATION]) && began.elapsed() < patience => {
-                thread::sleep(Duration::from_millis(1));
-            }
-            opened => break opened?,
-        }
-    };
+    let file = unshared(patience, || options.open(path))?;
     // It goes with the handle, whatever becomes of this: should the name stay, then as long as the file is open.
     if !again {
         let _ = rename(&file, &path.with_file_name(format!("{REMOVED}{random:016x}")));
     }
     Ok(())
+}
+
+/// Gives a file another name, in place of what has it.
+pub(crate) fn rename_file(from: &Path, to: &Path) -> io::Result<()> {
+    unshared(PATIENCE, || fs::rename(from, to))
+}
+
+/// Does it again, for so long, while somebody has the file open and lets nobody do it: who looks at files as they are made
+/// does so for a moment.
+fn unshared<R>(patience: Duration, mut work: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    let began = Instant::now();
+    loop {
+        match work() {
+            Err(error) if has_code(&error, &[ERROR_SHARING_VIOLATION]) && began.elapsed() < patience => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Whether a file has a name that says that it is removed: it goes with its last handle, or stays if the system has ended

@@ -34,7 +34,7 @@ pub(crate) fn named_file(name: &str) -> PathBuf {
 
 /// What has been created with a name, by anybody.
 pub(super) fn all_named() -> Vec<String> {
-    super::listing(&named_directory())
+    super::listing(named_directory())
 }
 
 /// Takes the name of a segment away.
