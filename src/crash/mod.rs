@@ -3,8 +3,8 @@
 //!
 //! | who | is | in |
 //! |---|---|---|
-//! | a test | one role and one backing | this file |
-//! | a world | a child of the test that goes through its part of the matrix, on a ground of its own where the system allows it | [`stage`], [`world`], [`ground`] |
+//! | a test | one role, with each backing | this file |
+//! | a world | a child of the test that goes through its part of the matrix with one backing, on a ground of its own where the system allows it | [`stage`], [`world`], [`ground`] |
 //! | an actor | a child of the world: a process with a pool and handles, which does what it reads, line by line | [`actor`] |
 //! | a scene | what the actors do until the victim dies | [`scenes`] |
 //! | a model | what values and tokens there must be | [`model`] |
@@ -25,7 +25,7 @@ use std::env;
 
 use scenes::Role;
 
-use crate::Backing;
+use crate::{Backing, sys};
 
 const PLAYS: &str = "COMMONAGE_CRASH_PLAYS";
 
@@ -45,70 +45,47 @@ enum Passes {
     All,
 }
 
-/// A test, or whatever its child is to be.
-fn matrix(test: &str, role: Role, backing: Backing, passes: Passes) {
+/// Those that the platform has.
+fn backings() -> Vec<Backing> {
+    let anonymous = sys::anonymous_works().then_some(Backing::Anonymous);
+    anonymous.into_iter().chain([Backing::Named]).collect()
+}
+
+/// A test, or whatever its child is to be: all of the matrix for a role, with one backing of the platform after the other.
+fn matrix(test: &str, role: Role, passes: Passes) {
     match env::var(PLAYS).as_deref() {
         Ok("actor") => actor::play(),
-        Ok(part) => stage::go_through(&Cast { test, role, backing }, passes, part),
-        Err(_) => stage::run_worlds(test, 2),
+        Ok(world) => {
+            let (named, part) = world.split_once(' ').unwrap();
+            let backing = backings().into_iter().find(|backing| format!("{backing:?}") == named).unwrap();
+            stage::go_through(&Cast { test, role, backing }, passes, part);
+        }
+        Err(_) => backings().iter().for_each(|backing| stage::run_worlds(test, &format!("{backing:?}"), 2)),
     }
 }
-
-#[cfg(target_os = "linux")]
 #[test]
-fn an_owner_dies_at_each_step_anonymous() {
-    matrix("an_owner_dies_at_each_step_anonymous", Role::Owner, Backing::Anonymous, Passes::Some);
+fn an_owner_dies_at_each_step() {
+    matrix("an_owner_dies_at_each_step", Role::Owner, Passes::Some);
 }
 
 #[test]
-fn an_owner_dies_at_each_step_named() {
-    matrix("an_owner_dies_at_each_step_named", Role::Owner, Backing::Named, Passes::Some);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_holder_dies_at_each_step_anonymous() {
-    matrix("a_holder_dies_at_each_step_anonymous", Role::Holder, Backing::Anonymous, Passes::Some);
+fn a_holder_dies_at_each_step() {
+    matrix("a_holder_dies_at_each_step", Role::Holder, Passes::Some);
 }
 
 #[test]
-fn a_holder_dies_at_each_step_named() {
-    matrix("a_holder_dies_at_each_step_named", Role::Holder, Backing::Named, Passes::Some);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn an_owner_that_sweeps_dies_at_each_step_anonymous() {
-    let test = "an_owner_that_sweeps_dies_at_each_step_anonymous";
-    matrix(test, Role::SweepingOwner, Backing::Anonymous, Passes::Some);
+fn an_owner_that_sweeps_dies_at_each_step() {
+    matrix("an_owner_that_sweeps_dies_at_each_step", Role::SweepingOwner, Passes::Some);
 }
 
 #[test]
-fn an_owner_that_sweeps_dies_at_each_step_named() {
-    matrix("an_owner_that_sweeps_dies_at_each_step_named", Role::SweepingOwner, Backing::Named, Passes::Some);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn an_heir_that_sweeps_dies_at_each_step_anonymous() {
-    let test = "an_heir_that_sweeps_dies_at_each_step_anonymous";
-    matrix(test, Role::SweepingHeir, Backing::Anonymous, Passes::Some);
+fn an_heir_that_sweeps_dies_at_each_step() {
+    matrix("an_heir_that_sweeps_dies_at_each_step", Role::SweepingHeir, Passes::Some);
 }
 
 #[test]
-fn an_heir_that_sweeps_dies_at_each_step_named() {
-    matrix("an_heir_that_sweeps_dies_at_each_step_named", Role::SweepingHeir, Backing::Named, Passes::Some);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn the_last_one_dies_at_each_step_anonymous() {
-    matrix("the_last_one_dies_at_each_step_anonymous", Role::Last, Backing::Anonymous, Passes::Some);
-}
-
-#[test]
-fn the_last_one_dies_at_each_step_named() {
-    matrix("the_last_one_dies_at_each_step_named", Role::Last, Backing::Named, Passes::Some);
+fn the_last_one_dies_at_each_step() {
+    matrix("the_last_one_dies_at_each_step", Role::Last, Passes::Some);
 }
 
 #[test]
@@ -117,33 +94,24 @@ fn each_step_is_reached_in_a_scene() {
     match env::var(PLAYS).as_deref() {
         Ok("actor") => actor::play(),
         Ok(_) => stage::reaches_each_step(test),
-        Err(_) => stage::run_worlds(test, 1),
+        Err(_) => stage::run_worlds(test, "all", 1),
     }
 }
 
 macro_rules! each_time {
-    ($($test:ident: $role:ident, $backing:ident;)*) => {$(
+    ($($test:ident: $role:ident;)*) => {$(
         #[test]
         #[ignore = "minutes"]
         fn $test() {
-            matrix(stringify!($test), Role::$role, Backing::$backing, Passes::All);
+            matrix(stringify!($test), Role::$role, Passes::All);
         }
     )*};
 }
 
-#[cfg(target_os = "linux")]
 each_time! {
-    an_owner_dies_each_time_anonymous: Owner, Anonymous;
-    a_holder_dies_each_time_anonymous: Holder, Anonymous;
-    an_owner_that_sweeps_dies_each_time_anonymous: SweepingOwner, Anonymous;
-    an_heir_that_sweeps_dies_each_time_anonymous: SweepingHeir, Anonymous;
-    the_last_one_dies_each_time_anonymous: Last, Anonymous;
-}
-
-each_time! {
-    an_owner_dies_each_time_named: Owner, Named;
-    a_holder_dies_each_time_named: Holder, Named;
-    an_owner_that_sweeps_dies_each_time_named: SweepingOwner, Named;
-    an_heir_that_sweeps_dies_each_time_named: SweepingHeir, Named;
-    the_last_one_dies_each_time_named: Last, Named;
+    an_owner_dies_each_time: Owner;
+    a_holder_dies_each_time: Holder;
+    an_owner_that_sweeps_dies_each_time: SweepingOwner;
+    an_heir_that_sweeps_dies_each_time: SweepingHeir;
+    the_last_one_dies_each_time: Last;
 }

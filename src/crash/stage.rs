@@ -12,12 +12,12 @@ use std::{
 };
 
 use super::{
-    Cast, PLAYS, Passes, aftermath,
+    Cast, PLAYS, Passes, aftermath, backings,
     ground::{Ground, is_shared, names},
     scenes::Role,
     world::World,
 };
-use crate::{Backing, pool::checkpoint::Step, sys};
+use crate::{pool::checkpoint::Step, sys};
 
 /// No world lasts longer: a quarter of an hour for all passes, and for some where processes are slow to start.
 const WATCHDOG: Duration = Duration::from_secs(1800);
@@ -31,13 +31,13 @@ pub(super) fn this_test(command: &mut Command, test: &str, plays: &str) {
     command.env(PLAYS, plays);
 }
 
-/// The test itself: starts worlds, so many at once if each has a ground of its own, and waits for them.
-pub(super) fn run_worlds(test: &str, at_once: usize) {
+/// The test itself: starts worlds with this backing, so many at once if each has a ground of its own, and waits for them.
+pub(super) fn run_worlds(test: &str, backing: &str, at_once: usize) {
     let worlds = if Ground::can_be_had() { at_once } else { 1 };
     let grounds: Vec<Ground> = (0..worlds).map(|_| Ground::new()).collect();
     let start = |(part, ground): (usize, &Ground)| {
         let mut command = ground.command();
-        this_test(&mut command, test, &format!("{part}/{worlds}"));
+        this_test(&mut command, test, &format!("{backing} {part}/{worlds}"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let running: Vec<_> =
@@ -49,7 +49,7 @@ pub(super) fn run_worlds(test: &str, at_once: usize) {
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
         failed |= !output.status.success();
     }
-    assert!(!failed, "not everything was as it must be: see above");
+    assert!(!failed, "{test}, {backing}: not everything was as it must be: see above");
 }
 
 /// Others are not where this world is, or no other world: then its turn, as long as it has it.
@@ -68,8 +68,8 @@ fn enter() -> (bool, Option<File>) {
 pub(super) fn reaches_each_step(test: &str) {
     let (alone, _turn) = enter();
     let mut missed: BTreeSet<String> = Step::ALL.iter().map(|step| format!("{step:?}")).collect();
-    let backings = [Backing::Named, Backing::Anonymous].into_iter().take(1 + usize::from(sys::anonymous_works()));
-    for (backing, role) in backings.flat_map(|backing| Role::ALL.iter().map(move |role| (backing, *role))) {
+    for (backing, role) in backings().into_iter().flat_map(|backing| Role::ALL.iter().map(move |role| (backing, *role)))
+    {
         let cast = Cast { test, role, backing };
         let reached = Stage { cast: &cast, alone }.play(None);
         let reached = reached.unwrap_or_else(|error| panic!("{role:?}, {backing:?}, nobody dies: {error}"));
