@@ -34,6 +34,12 @@ impl Drop for Scratch {
 }
 
 #[test]
+fn the_machine_has_memory() {
+    let available = available_memory();
+    assert!(available > 1 << 20 && available < 1 << 50, "{available}");
+}
+
+#[test]
 fn a_name_that_is_taken_away_is_free_at_once_whoever_has_the_file_open() {
     let scratch = Scratch::new(b"first");
     let open = open_private(&scratch.0).unwrap();

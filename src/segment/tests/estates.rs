@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     super::estates::{Estate, estates},
-    files::{Left, of_identity, of_segment, symlink},
+    files::{Left, of_identity, of_segment, open_to_others, symlink, taken},
     *,
 };
 
@@ -156,21 +156,29 @@ fn what_is_looked_at_is_read_and_nothing_beyond_its_end() {
     assert!(peek.remove(), "it is gone already");
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn looking_makes_no_memory_and_takes_only_what_is_private() {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let id = SegmentId(sys::random_u64().unwrap());
+    let (path, elsewhere) = (of_segment(id), made());
+    fs::create_dir(&path).unwrap();
+    let found = Peek::open(id).is_some();
+    fs::remove_dir(&path).unwrap();
+    assert!(!found, "a directory");
+    let link = Left(path.clone());
+    if symlink(&of_segment(elsewhere.0.id()), &link.0) {
+        assert!(Peek::open(id).is_none(), "a link");
+    }
+    drop(link);
+
     let _made = Made(Segment::create(Backing::Named, id, CONTROL, DATA).unwrap());
-    let path = of_segment(id);
     let peek = Peek::open(id).unwrap();
     let mut bytes = vec![1; CONTROL];
     assert!(peek.read(DATA as u64, &mut bytes));
     assert!(bytes.iter().all(|byte| *byte == 0));
-    assert_eq!(fs::metadata(&path).unwrap().blocks(), 0);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    assert!(Peek::open(id).is_none());
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(taken(&path), ((CONTROL + DATA) as u64, 0));
+    if open_to_others(&path) {
+        assert!(Peek::open(id).is_none());
+    }
 }
 
 /// `cargo test --release --lib -- --ignored --nocapture a_thousand`.

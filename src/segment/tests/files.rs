@@ -62,3 +62,31 @@ pub(super) fn symlink(to: &Path, at: &Path) -> bool {
     // Some say that they have made one, and have not.
     std::os::windows::fs::symlink_file(to, at).is_ok() && fs::symlink_metadata(at).is_ok_and(|made| made.is_symlink())
 }
+
+/// Bytes that the file has, and blocks that the system has taken for them.
+#[cfg(target_os = "linux")]
+pub(super) fn taken(path: &Path) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::metadata(path).unwrap();
+    (metadata.len(), metadata.blocks())
+}
+
+/// Bytes that the file has. All are there from the beginning: no block is taken later.
+#[cfg(windows)]
+pub(super) fn taken(path: &Path) -> (u64, u64) {
+    (fs::metadata(path).unwrap().len(), 0)
+}
+
+/// Lets others read a file; false if the system has it that its directory says who may.
+#[cfg(target_os = "linux")]
+pub(super) fn open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, PermissionsExt::from_mode(0o640)).unwrap();
+    true
+}
+
+/// Lets others read a file; false if the system has it that its directory says who may.
+#[cfg(windows)]
+pub(super) fn open_to_others(_path: &Path) -> bool {
+    false
+}

@@ -2,7 +2,7 @@
 
 #[cfg(windows)]
 mod directories;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod doors;
 #[cfg(any(target_os = "linux", windows))]
 mod estates;

@@ -149,37 +149,6 @@ fn a_link_in_place_of_an_identity_is_not_followed() {
     made.remove_name();
 }
 
-/// Not on macOS: there it is no file that has the name.
-#[cfg(any(target_os = "linux", windows))]
-#[test]
-fn a_name_that_leads_to_something_else_is_refused() {
-    let id = SegmentId(sys::random_u64().unwrap());
-    let found = || {
-        let door = Door { pid: 1, fd: 0 };
-        match attach(&Locator { id, backing: Backing::Named, sender: door, owner: door }) {
-            Err(Error::NotTheSegment { found, .. }) => found,
-            Err(error) => error.to_string(),
-            Ok(_) => "attached".into(),
-        }
-    };
-    let (path, made) = (files::of_segment(id), create(Backing::Named));
-    assert!(found().contains("is gone"));
-    if symlink(&files::of_segment(made.id()), &path) {
-        assert_eq!(found(), "a symbolic link");
-        fs::remove_file(&path).unwrap();
-    }
-    fs::create_dir(&path).unwrap();
-    assert_eq!(found(), "a directory");
-    fs::remove_dir(&path).unwrap();
-    let file = Left::at(path, &"\0".repeat(PREFIX - 1));
-    assert_eq!(found(), "an object of 255 bytes");
-    fs::OpenOptions::new().append(true).open(&file.0).unwrap().set_len(PREFIX as u64).unwrap();
-    assert_eq!(found(), "0000000000000000");
-    drop(file);
-    assert!(found().contains("is gone"));
-    made.remove_name();
-}
-
 /// Not on macOS: there the system refuses so much for other reasons.
 #[cfg(any(target_os = "linux", windows))]
 #[test]

@@ -105,6 +105,14 @@ impl Peer {
         waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
     }
 
+    /// Kills it, and leaves its handle open until the peer is dropped: so long the system keeps a note of it.
+    #[cfg(windows)]
+    pub(super) fn kill_and_leave(&mut self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     fn status(&mut self) -> ExitStatus {
         // Its output has ended, and so has it, or is about to.
         self.child.lock().unwrap().wait().unwrap()

@@ -150,16 +150,26 @@ fn who_is_known_nowhere_is_not_reported_dead_where_nobody_can_tell() {
     assert!(scene.open().pair.lock().is_err(), "and who can ask is told");
 }
 
-// Elsewhere a process is known as such, whatever memory it has.
-#[cfg(target_os = "linux")]
+/// Whether a process is known by the memory that it has, so that without it is as good as dead; elsewhere it is known as
+/// the process that it is.
+const KNOWN_BY_ITS_MEMORY: bool = cfg!(target_os = "linux");
+
 #[test]
-fn a_guard_that_is_leaked_counts_as_long_as_its_process_has_the_memory() {
+fn a_guard_that_is_leaked_counts_as_long_as_its_process_is_known() {
     let scene = Scene::new();
     let here = scene.open();
     let mut peer = scene.start("leak");
     assert_eq!(peer.hear(), "left");
-    assert!(here.pair.lock().is_err(), "the process lives, but can't let go of it any more");
+    match here.pair.try_lock() {
+        Err(TryLockError::OwnerDied(died)) => {
+            assert!(KNOWN_BY_ITS_MEMORY, "it lives");
+            drop(died.into_guard());
+        }
+        Err(TryLockError::Held) => assert!(!KNOWN_BY_ITS_MEMORY, "it lives, but can't let go of it any more"),
+        Ok(_) => panic!("nobody has let go of it"),
+    }
     peer.end();
+    assert_eq!(here.pair.lock().is_err(), !KNOWN_BY_ITS_MEMORY, "who died is reported once");
 }
 
 #[test]
