@@ -69,7 +69,7 @@ impl Draft {
     }
 
     /// None where there are no such files, or where they can't be given a name.
-    pub(super) fn without_a_name(at: &Address, len: u64, mode: u32) -> Result<Option<Draft>, PlaceError> {
+    pub(in crate::sys) fn without_a_name(at: &Address, len: u64, mode: u32) -> Result<Option<Draft>, PlaceError> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let fd = match open(directory_of(at), flags, Mode::RUSR | Mode::WUSR).and_then(above_standard) {
             Ok(fd) => fd,
@@ -82,7 +82,7 @@ impl Draft {
         Draft::of(fd, None, at, len, mode).map(Some)
     }
 
-    pub(super) fn with_another_name(at: &Address, len: u64, mode: u32) -> Result<Draft, PlaceError> {
+    pub(in crate::sys) fn with_another_name(at: &Address, len: u64, mode: u32) -> Result<Draft, PlaceError> {
         let (temporary, fd) = match at {
             Address::Name(_) => Temporary::beside(&Path::new(DIRECTORY).join("name"))?,
             Address::Path(path) => Temporary::beside(path)?,

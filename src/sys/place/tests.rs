@@ -1,5 +1,8 @@
 //! What holds of places on every platform.
 
+#[cfg(any(target_os = "linux", windows))]
+mod kinds;
+
 use std::{
     env,
     fs::{self, File},

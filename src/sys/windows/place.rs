@@ -14,7 +14,7 @@ use windows_sys::Win32::{
         ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_FILE_EXISTS, ERROR_FILE_NOT_FOUND, ERROR_INVALID_HANDLE,
         ERROR_INVALID_PARAMETER, ERROR_PATH_NOT_FOUND, HANDLE, INVALID_HANDLE_VALUE, SetLastError, WAIT_OBJECT_0,
     },
-    Storage::FileSystem::MoveFileExW,
+    Storage::FileSystem::{FILE_TYPE_DISK, GetFileType, MoveFileExW},
     System::{
         Memory::{
             CreateFileMappingW, FILE_MAP_READ, FILE_MAP_WRITE, MEM_COMMIT, MEMORY_BASIC_INFORMATION,
@@ -164,9 +164,12 @@ impl Place {
                     Ok(metadata) if metadata.is_dir() => PlaceError::NotAFile("a directory"),
                     _ => refused("CreateFile", error),
                 })?;
-                let metadata = file.metadata().map_err(|error| refused("GetFileInformationByHandle", error))?;
-                if !metadata.is_file() {
+                if !is_on_a_disk(&file) {
                     return Err(PlaceError::NotAFile("a device or a pipe"));
+                }
+                let metadata = file.metadata().map_err(|error| refused("GetFileInformationByHandle", error))?;
+                if metadata.is_dir() {
+                    return Err(PlaceError::NotAFile("a directory"));
                 }
                 let number = number_of(&file);
                 Ok(Place { size: metadata.len(), object: Identity::File(file, number) })
@@ -326,6 +329,12 @@ fn size_of_named(handle: &OwnedHandle) -> Result<u64, PlaceError> {
     }
     // The view is one region as far as all its pages are alike.
     Ok(if info.State == MEM_COMMIT { info.RegionSize as u64 } else { 0 })
+}
+
+/// Whether it is no device and no pipe: of those the system says nothing of what it says of files.
+fn is_on_a_disk(file: &File) -> bool {
+    // SAFETY: the file is open.
+    unsafe { GetFileType(file.as_raw_handle()) == FILE_TYPE_DISK }
 }
 
 fn section_of(file: &File, writable: bool) -> Result<OwnedHandle, PlaceError> {

@@ -8,8 +8,6 @@ use std::{
     thread,
 };
 
-use rustix::fs::{FileType, mknodat};
-
 use super::*;
 use crate::sys::place::tests::{Directory, Name, made, read, write};
 
@@ -24,16 +22,6 @@ fn apart(body: impl FnOnce() + Send) {
         if let Err(panic) = thread.join() {
             std::panic::resume_unwind(panic);
         }
-    });
-}
-
-/// The same as a user without privileges, where this one has them.
-fn as_nobody(body: impl FnOnce() + Send) {
-    const NOBODY: libc::c_long = 65534;
-    apart(|| {
-        // SAFETY: the system call, unlike the function of the C library, changes the user of this thread alone.
-        unsafe { libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
-        body();
     });
 }
 
@@ -78,32 +66,6 @@ fn in_shm() -> Vec<String> {
 }
 
 #[test]
-fn both_ways_bring_it_into_view_whole_or_not_at_all() {
-    let (directory, name) = (Directory::new(), Name::new());
-    for way in WAYS {
-        for at in [name.0.clone(), directory.at("link")] {
-            let draft = way(&at, 5000, 0o600).unwrap();
-            assert!(!path_of(&at).exists());
-            write(draft.mapping(), b"whole");
-            let (place, mapping) = draft.publish().unwrap();
-            let metadata = fs::symlink_metadata(path_of(&at)).unwrap();
-            assert_eq!((metadata.len(), metadata.nlink(), metadata.mode() & 0o7777), (5000, 1, 0o600));
-            assert!(metadata.blocks() * 512 >= 5000, "reserved");
-            assert!(fs::read(path_of(&at)).unwrap().starts_with(b"whole\0"));
-
-            let second = way(&at, 10, 0o600).unwrap();
-            write(second.mapping(), b"second");
-            let (given_back, error) = second.publish().unwrap_err();
-            assert!(matches!(error, PlaceError::Exists), "{error:?}");
-            assert_eq!(read(&given_back, 6), b"second");
-            assert!(fs::read(path_of(&at)).unwrap().starts_with(b"whole\0"));
-            place.into_identity().remove(&at, mapping);
-            assert!(!path_of(&at).exists());
-        }
-    }
-}
-
-#[test]
 fn the_mode_is_exact_whatever_the_umask() {
     apart(|| {
         // SAFETY: sets a number, of this thread alone.
@@ -119,28 +81,6 @@ fn the_mode_is_exact_whatever_the_umask() {
             }
         }
     });
-}
-
-#[test]
-fn what_is_no_file_is_said() {
-    let directory = Directory::new();
-    let at = |name: &str| directory.at(name);
-    let mode = Mode::RUSR | Mode::WUSR;
-    mknodat(CWD, directory.0.join("pipe"), FileType::Fifo, mode, 0).unwrap();
-    let _socket = std::os::unix::net::UnixListener::bind(directory.0.join("socket")).unwrap();
-    for writable in [false, true] {
-        let kind = |at: &Address| match Place::open(at, writable) {
-            Err(PlaceError::NotAFile(kind)) => kind,
-            other => panic!("{at}: {other:?}"),
-        };
-        assert_eq!(kind(&at("pipe")), "a pipe");
-        assert_eq!(kind(&at("socket")), "a socket or a device");
-        assert_eq!(kind(&Address::path(Path::new("/dev/null")).unwrap()), "a terminal or another character device");
-    }
-    for (name, expected) in [("pipe", "a pipe"), ("socket", "a socket")] {
-        assert!(matches!(remove_place(&at(name)), Err(PlaceError::NotAFile(kind)) if kind == expected));
-        assert!(matches!(Draft::new(&at(name), 1, 0o600), Err(PlaceError::Exists)));
-    }
 }
 
 #[test]
@@ -166,36 +106,6 @@ fn a_path_may_be_a_link_and_a_name_may_not() {
     let found = Place::open(&name.0, false).map(|_| ());
     fs::remove_file(path_of(&name.0)).unwrap();
     assert!(matches!(found, Err(PlaceError::NotAFile("a symbolic link"))), "{found:?}");
-}
-
-#[test]
-fn access_that_is_denied_is_said() {
-    let directory = Directory::new();
-    fs::set_permissions(&directory.0, Permissions::from_mode(0o755)).unwrap();
-    let at = directory.at("link");
-    let make = |mode| drop(Draft::new(&at, 10, mode).unwrap().publish().unwrap());
-    make(0o400);
-    as_nobody(|| {
-        for writable in [false, true] {
-            let found = Place::open(&at, writable);
-            // Who is nobody already is the file's owner, and may read.
-            assert!(matches!(found, Err(PlaceError::Denied(_)) | Ok(_)), "{found:?}");
-            assert!(!writable || found.is_err());
-        }
-        if fs::metadata(&directory.0).unwrap().uid() == 0 {
-            assert!(matches!(Place::open(&at, false), Err(PlaceError::Denied(_))));
-            assert!(matches!(remove_place(&at), Err(PlaceError::Denied(_))));
-            let other = directory.at("other");
-            for way in WAYS {
-                assert!(matches!(way(&other, 1, 0o600), Err(PlaceError::Denied(_))));
-            }
-        }
-    });
-    fs::remove_file(path_of(&at)).unwrap();
-    make(0o644);
-    as_nobody(|| {
-        assert_eq!(read(&Place::open(&at, false).unwrap().map(10, false).unwrap(), 10), [0; 10]);
-    });
 }
 
 #[test]
@@ -261,18 +171,6 @@ fn under_a_limit() {
     let at = Address::path(Path::new(&path)).unwrap();
     for way in WAYS {
         assert!(matches!(way(&at, 1 << 20, 0o600), Err(PlaceError::Failed("ftruncate", _))));
-    }
-}
-
-#[test]
-fn no_name_is_too_long_for_either_way() {
-    let name = "n".repeat(255);
-    Address::name(&"n".repeat(256)).unwrap_err();
-    let at = Address::name(&name).unwrap();
-    for way in WAYS {
-        let (place, mapping) = way(&at, 1, 0o600).unwrap().publish().unwrap();
-        place.into_identity().remove(&at, mapping);
-        assert!(!path_of(&at).exists());
     }
 }
 
