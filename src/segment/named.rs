@@ -67,8 +67,11 @@ pub(super) fn create(id: SegmentId, sizes: Sizes, len: usize) -> Result<Mapped, 
     identity::enlist(id)?; // first, so that whoever finds this process dead knows of the name
     let name = name_of(id);
     let _taken = StandardTaken::new();
-    let mut mapping = match ShmemConf::new().os_id(&name).size(len).create() {
-        Ok(mapping) => mapping,
+    let mapping = match ShmemConf::new().os_id(&name).size(len).create() {
+        Ok(mut mapping) => {
+            mapping.set_owner(false);
+            mapping
+        }
         Err(error) => {
             // What the crate has made, it has removed again, but not on every platform.
             if !matches!(error, ShmemError::MappingIdExists) {
@@ -78,12 +81,15 @@ pub(super) fn create(id: SegmentId, sizes: Sizes, len: usize) -> Result<Mapped, 
             return Err(no_space(os_error(&error), len as u64, 0, "creation of a named segment"));
         }
     };
-    mapping.set_owner(false);
     let mapped = Object::open_named(&name).map_err(|refusal| {
         let locator = Locator { id, backing: Backing::Named, sender: Default::default(), owner: Default::default() };
         refused(&locator, sys::process_id(), format!("the name {name}"), refusal)
     });
-    mapped.and_then(|object| mapped_as(id, object, mapping, sizes, len)).inspect_err(|_| {
+    let backed = |object| match sys::back_named(&name, len as u64) {
+        Ok(()) => Ok(object),
+        Err(error) => Err(no_space(error, len as u64, 0, "writing of a named segment")),
+    };
+    mapped.and_then(backed).and_then(|object| mapped_as(id, object, mapping, sizes, len)).inspect_err(|_| {
         if sys::unlink_named(&name).is_ok() {
             identity::strike(id);
         }

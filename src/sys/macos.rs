@@ -47,7 +47,7 @@ pub(crate) use self::{
     wait::{wait, wait_on, wake_all, wake_one},
 };
 pub(crate) use super::unix::{
-    LockFile, Uninherited, age, at_exit, create_private, is_in_view, is_no_space, is_removed, largest_file,
+    LockFile, Uninherited, age, at_exit, back_named, create_private, is_in_view, is_no_space, is_removed, largest_file,
     named_directories, open_private, page_size, protect, read_at, remove_file, rename_file, room_for_named,
     threads_have_ended, try_lock, try_lock_shared, write_from,
 };

@@ -169,6 +169,15 @@ pub(crate) fn room_for_named() -> u64 {
     u64::MAX
 }
 
+/// Nothing: what has no memory yet is reserved piece by piece, or is never without.
+///
+/// # Errors
+///
+/// None; see Windows.
+pub(crate) fn back_named(_name: &str, _len: u64) -> io::Result<()> {
+    Ok(())
+}
+
 /// Where files are that last as long as named segments do.
 pub(crate) fn named_directories() -> Vec<PathBuf> {
     vec![named_directory()]

@@ -1,14 +1,18 @@
 //! Values with a name, as several processes see them.
 
+#[cfg(not(target_os = "linux"))]
+mod apart;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(all(unix, not(target_os = "linux")))]
+mod macos;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
 use std::{
-    env,
+    env, fs,
     io::BufReader,
     process,
     sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -22,14 +26,16 @@ use commonage::{
     sync::SeqLock,
 };
 
-#[cfg(unix)]
-use self::unix as platform;
+#[cfg(target_os = "linux")]
+use self::linux as platform;
+#[cfg(all(unix, not(target_os = "linux")))]
+use self::macos as platform;
 #[cfg(windows)]
 use self::windows as platform;
 use crate::{
-    named::{LINK, Name, PATH, Spot, fault, that_stay},
-    scene::{NAMED, scene, until},
-    support::{Directory, child, has_trapped, named, role, said, will_trap},
+    named::{LINK, Name, PATH, Spot, fault, that_are_files, that_stay},
+    scene::{NAMED, listing, nobody_else, scene, scene_alone, scene_in, until},
+    support::{Directory, child, has_trapped, named, named_directory, role, said, will_trap},
 };
 
 type Writable<T> = Link<T, ReadWrite>;
@@ -237,4 +243,68 @@ fn readers_come_and_go(test: &str, spot: impl FnOnce() -> Spot) {
             });
         }
     }
+}
+
+#[test]
+fn a_full_file_system_is_no_space_and_leaves_nothing() {
+    const TEST: &str = "links_of_peers::a_full_file_system_is_no_space_and_leaves_nothing";
+    let main = || {
+        for spot in that_are_files() {
+            let file = spot.file();
+            let beside = file.parent().unwrap();
+            let before = listing(beside);
+            let full = spot.link::<[u8; 2 << 20], ReadWrite>().create().unwrap_err();
+            assert!(matches!(full, Error::NoSpace { requested, .. } if requested > 2 << 20), "{full:?}");
+            let full = spot.link::<u64, ReadWrite>().bytes(1 << 40).open_or_create().unwrap_err();
+            assert!(matches!(full, Error::NoSpace { requested, .. } if requested > 1 << 40), "{full:?}");
+            assert_eq!(listing(beside), before);
+            // All of it can be touched.
+            let made: Writable<[u8; 900 << 10]> = spot.link().create().unwrap();
+            // SAFETY: nobody else has it.
+            unsafe { made.as_mut_ptr().write_bytes(1, 1) };
+            platform::sparse_ones_are_refused();
+        }
+    };
+    scene_in(1 << 20, TEST, NAMED, main, nobody_else);
+}
+
+#[test]
+fn a_large_file_with_holes_that_is_no_link_is_not_filled() {
+    for spot in that_are_files() {
+        let file = fs::File::create(spot.file()).unwrap();
+        file.set_len(16 << 20).unwrap();
+        let before = platform::taken(&file);
+        assert!(matches!(fault(spot.link::<AtomicU64, ReadOnly>().open()), LinkFault::NoHeader { found: 0 }));
+        assert!(matches!(fault(spot.link::<AtomicU64, ReadWrite>().open_existing()), LinkFault::NoHeader { found: 0 }));
+        let taken = platform::taken(&file) - before;
+        assert!(taken <= 1 << 16, "{taken} bytes");
+    }
+}
+
+#[test]
+fn a_link_that_may_only_be_read_can_be_read() {
+    const TEST: &str = "links_of_peers::a_link_that_may_only_be_read_can_be_read";
+    let main = || {
+        let directory = named_directory().join("files");
+        fs::create_dir(&directory).unwrap();
+        let path = directory.join("link");
+        let made: Writable<SeqLock<u64>> = Link::at_path(&path).create().unwrap();
+        made.write(5);
+        drop(Link::leak(made));
+        if !platform::make_read_only(&directory, &path) {
+            println!("{TEST}: skipped, this user may write wherever it may read");
+            return platform::make_writable(&directory, &path);
+        }
+        assert_eq!(Link::<SeqLock<u64>>::at_path(&path).open().unwrap().read().unwrap(), 5);
+        let writable = || Writable::<SeqLock<u64>>::at_path(&path);
+        assert!(matches!(fault(writable().open_existing()), LinkFault::Denied(_)));
+        assert!(matches!(fault(writable().open_or_create()), LinkFault::Denied(_)));
+        let new = Writable::<u64>::at_path(directory.join("other")).create();
+        let denied = matches!(new, Err(Error::Link { fault: LinkFault::Denied(_), .. }));
+        assert_eq!((denied, new.is_err()), (platform::AND_NEW_ONES, platform::AND_NEW_ONES));
+        drop(new);
+        platform::make_writable(&directory, &path);
+        assert!(writable().open_existing().is_ok());
+    };
+    scene_alone(TEST, NAMED, main, nobody_else);
 }

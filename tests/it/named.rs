@@ -1,13 +1,14 @@
 //! Names of links that only one test uses, and paths.
 
 use std::{
+    path::PathBuf,
     process,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use commonage::{Link, Shareable, link::LinkBuilder};
 
-use crate::support::{ChildCommand, Directory, child};
+use crate::support::{ChildCommand, Directory, child, named_directory, named_file};
 
 /// The name of the link that a child is to use.
 pub(crate) const LINK: &str = "COMMONAGE_TEST_LINK";
@@ -52,6 +53,14 @@ impl Spot {
         }
     }
 
+    /// The file, where it is one.
+    pub(crate) fn file(&self) -> PathBuf {
+        match self {
+            Spot::Name(name) => named_file(&name.0),
+            Spot::File(_) => self.path().into(),
+        }
+    }
+
     /// What it is opened by.
     pub(crate) fn path(&self) -> String {
         match self {
@@ -59,6 +68,18 @@ impl Spot {
             Spot::File(directory) => format!("{}/link", directory.0),
         }
     }
+}
+
+/// What of [`of_both_kinds`] is a file: where the identity files are, of which a test can say how large that is.
+#[cfg(target_os = "linux")]
+pub(crate) fn that_are_files() -> Vec<Spot> {
+    vec![Spot::Name(Name::new()), Spot::File(Directory::within(&named_directory()))]
+}
+
+/// What of [`of_both_kinds`] is a file: where the identity files are, of which a test can say how large that is.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn that_are_files() -> Vec<Spot> {
+    vec![Spot::File(Directory::within(&named_directory()))]
 }
 
 /// A link by name, and one by path.

@@ -10,7 +10,10 @@ pub(crate) use crate::support::ANONYMOUS;
 pub(crate) use crate::support::{BOTH, listing};
 use crate::{
     puppet,
-    support::{BACKING, Directory, WATCHDOG, WILLS, can_be_alone, child, is_alone, is_child, named, role},
+    support::{
+        BACKING, ChildCommand, Directory, WATCHDOG, WILLS, can_be_alone, can_be_in, child, is_alone, is_child, named,
+        role,
+    },
 };
 
 /// Enough for all but the tests of a full one.
@@ -22,33 +25,38 @@ pub(crate) const NAMED: &[&str] = &["named"];
 /// nothing there but its own and leaves nothing. It starts the others, which do what their role says: [`puppet::OBEY`],
 /// or one that `others` knows. `test` is the full name of the calling test.
 pub(crate) fn scene(test: &str, backings: &[&str], main: impl FnOnce(), others: impl FnOnce(&str)) {
-    play(test, backings, ROOM, main, others);
+    play(test, backings, |child| child.alone(ROOM), main, others);
 }
 
 /// As [`scene`], for what can't be seen, or would take what is others', where a process is not alone.
 pub(crate) fn scene_alone(test: &str, backings: &[&str], main: impl FnOnce(), others: impl FnOnce(&str)) {
-    play_alone(ROOM, test, backings, main, others);
-}
-
-/// As [`scene_alone`], where `/dev/shm` has so many bytes.
-#[cfg(target_os = "linux")]
-pub(crate) fn scene_in(bytes: u64, test: &str, backings: &[&str], main: impl FnOnce(), others: impl FnOnce(&str)) {
-    play_alone(bytes, test, backings, main, others);
-}
-
-fn play_alone(bytes: u64, test: &str, backings: &[&str], main: impl FnOnce(), others: impl FnOnce(&str)) {
     if !is_child() && !can_be_alone() {
         println!("{test}: skipped, a `/dev/shm` of its own is not permitted here");
         return;
     }
-    play(test, backings, bytes, main, others);
+    scene(test, backings, main, others);
 }
 
-fn play(test: &str, backings: &[&str], bytes: u64, main: impl FnOnce(), others: impl FnOnce(&str)) {
+/// As [`scene_alone`], where what has a name lies in a file system of so many bytes.
+pub(crate) fn scene_in(bytes: u64, test: &str, backings: &[&str], main: impl FnOnce(), others: impl FnOnce(&str)) {
+    if !is_child() && !can_be_in(bytes) {
+        println!("{test}: skipped, a file system of {bytes} bytes of its own is not to be had here");
+        return;
+    }
+    play(test, backings, |child| child.alone_in(bytes), main, others);
+}
+
+fn play(
+    test: &str,
+    backings: &[&str],
+    put: impl Fn(ChildCommand) -> ChildCommand,
+    main: impl FnOnce(),
+    others: impl FnOnce(&str),
+) {
     match role().as_deref() {
         None => {
             for backing in backings {
-                let mut main = child(test, "main").env(BACKING, backing).alone(bytes);
+                let mut main = put(child(test, "main").env(BACKING, backing));
                 let wills = (!can_be_alone()).then(Directory::new);
                 if let Some(wills) = &wills {
                     main = main.env(WILLS, &wills.0);

@@ -122,7 +122,7 @@ pub(crate) struct ChildCommand {
     what: String,
     watchdog: Duration,
     /// Where what it names lies, if that goes with it.
-    apart: Option<Directory>,
+    apart: Option<Apart>,
 }
 
 impl ChildCommand {
@@ -150,6 +150,12 @@ impl ChildCommand {
     /// With a place of its own for what has a name, of so many bytes where that can be said, if [`can_be_alone`] says so.
     pub(crate) fn alone(mut self, bytes: u64) -> Self {
         (self.command, self.apart) = platform::apart(self.command, bytes);
+        self
+    }
+
+    /// As [`alone`](Self::alone), with a file system of just so many bytes, if [`can_be_in`] says so.
+    pub(crate) fn alone_in(mut self, bytes: u64) -> Self {
+        (self.command, self.apart) = platform::apart_in(self.command, bytes);
         self
     }
 
@@ -187,7 +193,7 @@ pub(crate) struct Running {
     /// Dropped when the child has ended: until then the watchdog waits, from the start.
     _watchdog: Sender<()>,
     /// Removed after its end.
-    _apart: Option<Directory>,
+    _apart: Option<Apart>,
 }
 
 impl Running {
@@ -310,15 +316,26 @@ pub(crate) fn remove_what_the_dead_left() {
     }
 }
 
+/// What a process has for itself.
+pub(crate) struct Apart {
+    _directory: Directory,
+    /// Keeps others out of the file system, until the directory is removed.
+    _lock: Option<fs::File>,
+}
+
 /// A new directory, removed with all that is in it.
 pub(crate) struct Directory(pub(crate) String);
 
 impl Directory {
     pub(crate) fn new() -> Self {
+        Self::within(&env::temp_dir())
+    }
+
+    pub(crate) fn within(parent: &Path) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = env::temp_dir().join(format!("test-of-commonage-{}-{number}", std::process::id()));
+            let path = parent.join(format!("test-of-commonage-{}-{number}", std::process::id()));
             match fs::create_dir(&path) {
                 Ok(()) => return Directory(path.to_string_lossy().into_owned()),
                 // Of a process that was killed, and had the number that this one has.

@@ -32,9 +32,10 @@ use windows_sys::Win32::{
     },
     Storage::FileSystem::{
         BY_HANDLE_FILE_INFORMATION, DELETE, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_DELETE_ON_CLOSE,
-        FILE_FLAG_OPEN_REPARSE_POINT, FILE_RENAME_INFO, FILE_SHARE_READ, FILE_SHARE_WRITE, FileRenameInfo,
-        GetDiskFreeSpaceExW, GetFileInformationByHandle, GetFinalPathNameByHandleW, LOCKFILE_EXCLUSIVE_LOCK,
-        LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, SetFileInformationByHandle,
+        FILE_FLAG_OPEN_REPARSE_POINT, FILE_RENAME_INFO, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_STANDARD_INFO,
+        FileRenameInfo, FileStandardInfo, GetDiskFreeSpaceExW, GetFileInformationByHandle,
+        GetFileInformationByHandleEx, GetFinalPathNameByHandleW, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY,
+        LockFileEx, SetFileInformationByHandle,
     },
     System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0},
 };
@@ -124,6 +125,33 @@ pub(crate) fn reserve_file(file: &File, len: u64) -> Result<(), Error> {
             Error::os("SetEndOfFile", error)
         }
     })
+}
+
+/// Puts a disk's blocks behind all of a file that is new: as long as this, all zero, and nobody's but the caller's. Most file
+/// systems did so when it got its length. Those that did not would end whoever touches its mapping when they are full.
+pub(super) fn fill(file: &File, len: u64) -> io::Result<()> {
+    if allocated(file).is_none_or(|bytes| bytes >= len) {
+        return Ok(());
+    }
+    let zeros = vec![0; 1 << 20];
+    let mut done = 0;
+    while done < len {
+        let step = usize::try_from(len - done).map_or(zeros.len(), |rest| rest.min(zeros.len()));
+        match file.seek_write(&zeros[..step], done)? {
+            0 => return Err(io::Error::from_raw_os_error(ERROR_DISK_FULL.cast_signed())),
+            written => done += written as u64,
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that a file takes of its file system; none where nobody says.
+fn allocated(file: &File) -> Option<u64> {
+    let mut info = FILE_STANDARD_INFO::default();
+    let (at, size) = ((&raw mut info).cast(), mem::size_of_val(&info) as u32);
+    // SAFETY: the file is open; fills in the struct, whose size it is told.
+    let told = unsafe { GetFileInformationByHandleEx(file.as_raw_handle(), FileStandardInfo, at, size) } != 0;
+    told.then_some(info.AllocationSize.cast_unsigned())
 }
 
 /// Bytes that this user may still write in a directory; `u64::MAX` where nobody says.

@@ -15,7 +15,7 @@ use std::{
 };
 
 use windows_sys::Win32::{
-    Foundation::{ERROR_PATH_NOT_FOUND, GENERIC_READ},
+    Foundation::{ERROR_PATH_NOT_FOUND, GENERIC_READ, GENERIC_WRITE},
     System::{
         Memory::{
             CreateFileMappingW, FILE_MAP_READ, MEMORY_MAPPED_VIEW_ADDRESS, MapViewOfFile, PAGE_READONLY,
@@ -26,7 +26,7 @@ use windows_sys::Win32::{
 };
 
 use super::{
-    files::{is_same, open_whatever, remove_file, room_in},
+    files::{fill, is_same, open_whatever, remove_file, room_in},
     owner::is_ours,
 };
 use crate::sys::Refusal;
@@ -133,6 +133,11 @@ impl Drop for View {
         // SAFETY: the view was mapped by whoever made this, and nothing refers into it any more.
         unsafe { UnmapViewOfFile(self.0) };
     }
+}
+
+/// Puts a disk's blocks behind all of what was just made with a name, which nobody else has looked at yet.
+pub(crate) fn back_named(name: &str, len: u64) -> io::Result<()> {
+    fill(&open_whatever(&path_of(name), GENERIC_READ | GENERIC_WRITE)?, len)
 }
 
 /// Takes a name away; nothing if it is gone.

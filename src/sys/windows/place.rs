@@ -25,7 +25,7 @@ use windows_sys::Win32::{
     },
 };
 
-use super::files::{FileNumber, is_no_space, number_of, of_any_length, wide};
+use super::files::{FileNumber, fill, is_no_space, number_of, of_any_length, room_in, wide};
 use crate::sys::{
     place::{Address, Mapping, PlaceError},
     random_u64,
@@ -104,12 +104,17 @@ impl Draft {
                 if fs::symlink_metadata(path).is_ok() {
                     return Err(PlaceError::Exists);
                 }
+                let available = path.parent().map_or(u64::MAX, room_in);
+                if len > available {
+                    return Err(PlaceError::NoSpace { requested: len, available });
+                }
                 let random = random_u64().map_err(|error| PlaceError::Failed("getrandom", io::Error::other(error)))?;
                 let beside = path.with_file_name(format!(".commonage-{random:016x}"));
                 let file = OpenOptions::new().read(true).write(true).create_new(true).open(&beside);
                 let file = file.map_err(|error| not_made("CreateFile", error, len))?;
                 let temporary = Temporary(beside);
                 file.set_len(len).map_err(|error| not_made("SetEndOfFile", error, len))?;
+                fill(&file, len).map_err(|error| not_made("WriteFile", error, len))?;
                 let number = number_of(&file);
                 let place = Place { object: Identity::File(file, number), size: len };
                 let mapping = place.map(size, true)?;

@@ -1,20 +1,50 @@
-//! What only Linux has: `fork`, file systems of a size, holes, other users.
+//! What only Linux has: `fork`, other users, file systems that are mounted anew; and names that are files.
 
 use std::{
-    fs,
+    fs::{self, File},
     os::unix::fs::MetadataExt,
+    path::Path,
     process::Command,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use commonage::{Error, Link, LinkFault, sync::SeqLock};
+use commonage::{Error, Link, LinkFault};
 
+pub(super) use super::unix::may_still_be_there;
 use super::{Pair, Writable};
 use crate::{
     forked::{ENDS, Forked},
     named::{Name, fault},
-    scene::{NAMED, listing, nobody_else, scene_alone, scene_in},
 };
+
+/// New files are refused as well where something is only to be read.
+pub(super) const AND_NEW_ONES: bool = true;
+
+/// Lets files in a directory be read, and nothing else: false where that is not permitted.
+pub(super) fn make_read_only(directory: &Path, _file: &Path) -> bool {
+    let mut mount = Command::new("mount");
+    mount.args(["--bind", "-o", "ro"]).args([directory, directory]);
+    mount.status().is_ok_and(|status| status.success())
+}
+
+/// Takes that back.
+pub(super) fn make_writable(directory: &Path, _file: &Path) {
+    assert!(Command::new("umount").arg(directory).status().unwrap().success());
+}
+
+/// Bytes that a file takes of its file system.
+pub(super) fn taken(file: &File) -> u64 {
+    file.metadata().unwrap().blocks() * 512
+}
+
+/// Names are files, of which others can make sparse ones: they are filled before they are touched, or refused.
+pub(super) fn sparse_ones_are_refused() {
+    File::create("/dev/shm/sparse").unwrap().set_len(500 << 10).unwrap();
+    // SAFETY: any bytes are bytes.
+    let full = unsafe { Writable::<[u8; 500 << 10]>::named("sparse").raw() }.open_existing().unwrap_err();
+    assert!(matches!(full, Error::NoSpace { .. }), "{full:?}");
+    fs::remove_file("/dev/shm/sparse").unwrap();
+}
 
 #[test]
 fn a_forked_child_uses_an_inherited_link_and_owns_nothing() {
@@ -45,41 +75,6 @@ fn a_forked_child_uses_an_inherited_link_and_owns_nothing() {
 }
 
 #[test]
-fn a_full_file_system_is_no_space_and_leaves_nothing() {
-    const TEST: &str = "links_of_peers::linux::a_full_file_system_is_no_space_and_leaves_nothing";
-    let main = || {
-        let name = Name::new();
-        let full = Writable::<[u8; 2 << 20]>::create(&name.0).unwrap_err();
-        assert!(matches!(full, Error::NoSpace { requested, .. } if requested > 2 << 20), "{full:?}");
-        let full = Writable::<u64>::named(&name.0).bytes(1 << 40).open_or_create().unwrap_err();
-        assert!(matches!(full, Error::NoSpace { requested, .. } if requested > 1 << 40), "{full:?}");
-        assert_eq!(listing("/dev/shm"), [""; 0]);
-        // All of it can be touched.
-        let made: Writable<[u8; 900 << 10]> = Link::create(&name.0).unwrap();
-        // SAFETY: nobody else has it.
-        unsafe { made.as_mut_ptr().write_bytes(1, 1) };
-        // What others have made sparse is filled before it is touched, or refused.
-        fs::File::create("/dev/shm/sparse").unwrap().set_len(500 << 10).unwrap();
-        // SAFETY: any bytes are bytes.
-        let full = unsafe { Writable::<[u8; 500 << 10]>::named("sparse").raw() }.open_existing().unwrap_err();
-        assert!(matches!(full, Error::NoSpace { .. }), "{full:?}");
-        fs::remove_file("/dev/shm/sparse").unwrap();
-    };
-    scene_in(1 << 20, TEST, NAMED, main, nobody_else);
-}
-
-#[test]
-fn a_large_file_with_holes_that_is_no_link_is_not_filled() {
-    let name = Name::new();
-    let file = fs::File::create(format!("/dev/shm/{}", name.0)).unwrap();
-    file.set_len(16 << 20).unwrap();
-    assert!(matches!(fault(Link::<AtomicU64>::open(&name.0)), LinkFault::NoHeader { found: 0 }));
-    assert!(matches!(fault(Writable::<AtomicU64>::open_existing(&name.0)), LinkFault::NoHeader { found: 0 }));
-    let taken = file.metadata().unwrap().blocks() * 512;
-    assert!(taken <= 1 << 16, "{taken} bytes");
-}
-
-#[test]
 fn a_link_of_another_user_is_denied() {
     // SAFETY: asks for a number.
     if unsafe { libc::geteuid() } != 0 {
@@ -102,25 +97,4 @@ fn a_link_of_another_user_is_denied() {
         assert!(matches!(fault(Writable::<AtomicU64>::open_existing(&open.0)), LinkFault::Denied(_)));
     })
     .success();
-}
-
-#[test]
-fn a_link_on_a_read_only_file_system_can_be_read() {
-    const TEST: &str = "links_of_peers::linux::a_link_on_a_read_only_file_system_can_be_read";
-    let main = || {
-        fs::create_dir("/dev/shm/files").unwrap();
-        let path = "/dev/shm/files/link";
-        let made: Writable<SeqLock<u64>> = Link::at_path(path).create().unwrap();
-        made.write(5);
-        let mount = |options| {
-            Command::new("mount").args(["--bind", "-o", options, "/dev/shm/files", "/dev/shm/files"]).status()
-        };
-        if !mount("ro").is_ok_and(|status| status.success()) {
-            return println!("skipped: no file system can be mounted");
-        }
-        assert_eq!(Link::<SeqLock<u64>>::at_path(path).open().unwrap().read().unwrap(), 5);
-        assert!(matches!(fault(Writable::<SeqLock<u64>>::at_path(path).open_existing()), LinkFault::Denied(_)));
-        assert!(matches!(fault(Writable::<u64>::at_path("/dev/shm/files/other").create()), LinkFault::Denied(_)));
-    };
-    scene_alone(TEST, NAMED, main, nobody_else);
 }

@@ -1,37 +1,22 @@
 //! The system takes a name away with the last process that has it open. What denies access is a file.
 
-use std::fs;
+use std::{fs::File, os::windows::io::AsRawHandle};
 
-use commonage::{Error, Link, LinkFault, sync::SeqLock};
+use commonage::{Error, LinkFault};
+use windows_sys::Win32::Storage::FileSystem::{FILE_STANDARD_INFO, FileStandardInfo, GetFileInformationByHandleEx};
 
-use super::Writable;
-use crate::{named::fault, support::Directory};
+pub(super) use super::apart::{AND_NEW_ONES, make_read_only, make_writable, sparse_ones_are_refused};
 
 /// Whether a name that its owner has dropped can still be found: the error is of who makes one of the same name.
 pub(super) fn may_still_be_there(error: &Error) -> bool {
     matches!(error, Error::Link { fault: LinkFault::Exists, .. })
 }
 
-#[test]
-fn a_link_in_a_read_only_file_can_be_read() {
-    let directory = Directory::new();
-    let path = format!("{}/link", directory.0);
-    let made: Writable<SeqLock<u64>> = Link::at_path(&path).create().unwrap();
-    made.write(5);
-    drop(Link::leak(made));
-    let set = |read_only| {
-        let mut permissions = fs::metadata(&path).unwrap().permissions();
-        permissions.set_readonly(read_only);
-        fs::set_permissions(&path, permissions).unwrap();
-    };
-    set(true);
-    assert_eq!(Link::<SeqLock<u64>>::at_path(&path).open().unwrap().read().unwrap(), 5);
-    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-        println!("skipped: this user may write to what is only to be read");
-        return set(false);
-    }
-    assert!(matches!(fault(Writable::<SeqLock<u64>>::at_path(&path).open_existing()), LinkFault::Denied(_)));
-    assert!(matches!(fault(Writable::<SeqLock<u64>>::at_path(&path).open_or_create()), LinkFault::Denied(_)));
-    set(false);
-    assert!(Writable::<SeqLock<u64>>::at_path(&path).open_existing().is_ok());
+/// Bytes that a file takes of its file system.
+pub(super) fn taken(file: &File) -> u64 {
+    let mut info = FILE_STANDARD_INFO::default();
+    let (at, size) = ((&raw mut info).cast(), size_of_val(&info) as u32);
+    // SAFETY: the file is open; fills in the struct, whose size it is told.
+    assert_ne!(unsafe { GetFileInformationByHandleEx(file.as_raw_handle(), FileStandardInfo, at, size) }, 0);
+    info.AllocationSize.cast_unsigned()
 }

@@ -10,7 +10,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{ALONE, Directory};
+use super::{ALONE, Apart};
 
 /// How many times as long a test may take.
 pub(super) const SLOWNESS: u64 = 1;
@@ -67,7 +67,7 @@ pub(crate) fn can_be_alone() -> bool {
 
 /// With a `/dev/shm` of its own, of so many bytes, where that is permitted. It and all in it go with the last process that
 /// has it.
-pub(super) fn apart(command: Command, bytes: u64) -> (Command, Option<Directory>) {
+pub(super) fn apart(command: Command, bytes: u64) -> (Command, Option<Apart>) {
     let Some(flags) = alone() else { return (command, None) };
     let mut unshared = Command::new("unshare");
     let script = format!("mount -t tmpfs -o size={bytes} tmpfs /dev/shm && exec \"$@\"");
@@ -80,6 +80,16 @@ pub(super) fn apart(command: Command, bytes: u64) -> (Command, Option<Directory>
     }
     unshared.env(ALONE, "yes");
     (unshared, None)
+}
+
+/// As [`apart`].
+pub(super) fn apart_in(command: Command, bytes: u64) -> (Command, Option<Apart>) {
+    apart(command, bytes)
+}
+
+/// May a process have a place of its own of just so many bytes?
+pub(crate) fn can_be_in(_bytes: u64) -> bool {
+    can_be_alone()
 }
 
 /// Has it ended because it wrote where it may not?

@@ -24,8 +24,8 @@ use windows_sys::Win32::{
     },
 };
 
-pub(crate) use super::apart::{BOTH, PUNCHES, can_be_alone, named_directory};
-pub(super) use super::apart::{apart, in_view};
+pub(crate) use super::apart::{BOTH, PUNCHES, can_be_alone, can_be_in, named_directory};
+pub(super) use super::apart::{apart, apart_in, in_view};
 
 /// How many times as long a test may take: processes start slowly, the more so under Wine.
 pub(super) const SLOWNESS: u64 = 4;
