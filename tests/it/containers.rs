@@ -1,116 +1,44 @@
 //! Surroundings that containers and services give a process: namespaces, other users, no `/proc`, a full or missing
 //! `/dev/shm`, limits, filters. A value arrives intact, or an error names the cause and the way out.
 
+#[cfg(target_os = "linux")]
 mod daemons;
 mod directories;
+#[cfg(target_os = "linux")]
 mod filters;
+#[cfg(target_os = "linux")]
 mod groups;
+#[cfg(target_os = "linux")]
 mod limits;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
 mod namespaces;
+#[cfg(target_os = "linux")]
 mod proc;
+#[cfg(target_os = "linux")]
 mod users;
-
-use std::{
-    env, fs,
-    process::{Command, Stdio},
-};
+#[cfg(windows)]
+mod windows;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+#[cfg(windows)]
+use self::windows as platform;
+#[cfg(target_os = "linux")]
+use self::{linux as platform, linux::*};
 use crate::{
-    puppet::{OBEY, Puppet, obey},
-    support::{BACKING, ChildCommand, ROLE, child},
+    puppet::{OBEY, Puppet},
+    support::child,
 };
 
-const NOBODY: u32 = 65534;
-
-/// `unshare` with these flags, and what a script changes there before the program begins.
-#[derive(Clone, Copy)]
-struct Surroundings {
-    flags: &'static [&'static str],
-    script: &'static str,
-}
-
-impl Surroundings {
-    /// Can they be had here? If not, that is said.
-    fn can_be_had(self, test: &str) -> bool {
-        let mut command = self.command("true");
-        let permitted =
-            command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
-        if !permitted {
-            println!(
-                "{test}: skipped, `unshare {}` with `{}` is not permitted here",
-                self.flags.join(" "),
-                self.script
-            );
-        }
-        permitted
-    }
-
-    /// The same test there, in a role.
-    fn child(self, test: &str, role: &str) -> ChildCommand {
-        let mut command = self.command(&env::current_exe().expect("the path of this test binary").to_string_lossy());
-        command.args([test, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"]);
-        ChildCommand::program(command, &format!("{test} as {role} within `{}`", self.script)).env(ROLE, role)
-    }
-
-    fn puppet(self, test: &str) -> Puppet {
-        Puppet::start(self.child(test, OBEY))
-    }
-
-    fn command(self, program: &str) -> Command {
-        let mut command = Command::new("unshare");
-        command.args(self.flags).args(["sh", "-ec", &format!("{}\nexec \"$@\"", self.script), "sh", program]);
-        command
-    }
-}
-
-/// Of a child that has no configuration: it chooses the backing itself.
-fn by_itself(command: ChildCommand) -> ChildCommand {
-    command.env(BACKING, "none")
-}
-
-/// A puppet whose role is to change something of itself first.
-fn puppet_as(test: &str, role: &str) -> Puppet {
-    Puppet::start(child(test, role))
-}
-
-/// For scenes whose other roles are puppets that begin with a change.
-fn changed(test: &str, change: impl FnOnce(&str)) -> impl FnOnce(&str) {
-    move |role| {
-        change(role);
-        obey(test);
-    }
-}
-
-/// Is this process root, where there are other users? In a user namespace there may be none.
-fn has_other_users() -> bool {
-    let users = fs::read_to_string("/proc/self/uid_map").expect("the users of this process's namespace");
-    let has_nobody = |line: &str| {
-        let numbers: Vec<u32> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-        matches!(numbers[..], [first, _, many] if first <= NOBODY && NOBODY - first < many)
-    };
-    // SAFETY: asks for a number.
-    unsafe { libc::geteuid() == 0 && users.lines().any(has_nobody) }
-}
-
-/// The whole process becomes another user, and may be looked into by that user's others.
-fn become_nobody() {
-    // SAFETY: these change the user and the groups of this process, a child of the test, and nothing else.
-    let done = unsafe { libc::setgroups(0, std::ptr::null()) };
-    assert_eq!(done, 0);
-    // SAFETY: as above.
-    let done = unsafe { libc::setresgid(NOBODY, NOBODY, NOBODY) };
-    assert_eq!(done, 0);
-    // SAFETY: as above.
-    let done = unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) };
-    assert_eq!(done, 0);
-    dumpable(true);
-}
-
-fn dumpable(yes: bool) {
-    // SAFETY: says who may look into this process; no memory is touched.
-    assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(yes)) }, 0);
+/// A process that finds no directory for names.
+struct Unnamed {
+    start: Box<dyn Fn() -> Puppet>,
+    /// What an error says of where it would be.
+    place: String,
+    /// What it says who claims by a name.
+    unclaimed: &'static str,
 }
 
 /// Is a token for memory with a name?

@@ -10,7 +10,7 @@ use commonage::{Shared, SharedSlice, reclaim, sweep};
 use crate::{
     puppet::{OBEY, Puppet},
     scene::{BOTH, NAMED, left, listing, nobody_else, scene_alone, until},
-    support::{LOST_AFTER, child, named_directory, named_file},
+    support::{BACKING, LOST_AFTER, child, named_directory, named_file},
 };
 
 const NOTHING: [String; 0] = [];
@@ -257,4 +257,19 @@ fn what_is_not_this_crates_stays() {
         assert_eq!(after, before);
     };
     scene_alone(TEST, BOTH, main, nobody_else);
+}
+
+#[test]
+fn a_sweep_of_the_default_backing_removes_named_segments_too() {
+    const TEST: &str = "leftovers::a_sweep_of_the_default_backing_removes_named_segments_too";
+    let main = || {
+        let mut owner = Puppet::start(child(TEST, OBEY).env(BACKING, "named"));
+        owner.get("make 100 1");
+        owner.kill();
+        assert_eq!(left().len(), 2, "a segment and an identity: {:?}", left());
+        assert_eq!(sweep().segments, 1);
+        assert_eq!(left(), NOTHING);
+    };
+    // What is no backing leaves the choice to the crate.
+    scene_alone(TEST, &["none"], main, nobody_else);
 }

@@ -5,7 +5,7 @@ mod arrays;
 mod building;
 mod claims;
 mod compile_fail;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod containers;
 #[cfg(target_os = "linux")]
 mod dumps;

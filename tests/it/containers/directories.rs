@@ -1,18 +1,12 @@
 //! A `/dev/shm` that is small, read-only or missing, and a root that is read-only.
 
 use super::*;
-use crate::scene::{BOTH, is_named, left, nobody_else, scene, scene_in};
+#[cfg(target_os = "linux")]
+use crate::scene::left;
+use crate::scene::{BOTH, is_named, nobody_else, scene, scene_alone, scene_in};
 
+#[cfg(target_os = "linux")]
 const READ_ONLY_ROOT: Surroundings = Surroundings { flags: &["-m"], script: "mount -o remount,bind,ro /" };
-const ALL_READ_ONLY: Surroundings =
-    Surroundings { flags: &["-m"], script: "mount -o remount,bind,ro /; mount -t tmpfs -o ro tmpfs /dev/shm" };
-/// The same `/dev/shm`, and no writing there.
-const READ_ONLY_SHM: Surroundings = Surroundings { flags: &["-m"], script: "mount -o remount,bind,ro /dev/shm" };
-/// Another `/dev`, in which there is no directory of that name.
-const NO_SHM: Surroundings = Surroundings { flags: &["-m"], script: "mount -t tmpfs tmpfs /dev" };
-
-const MIB: u64 = 1 << 20;
-
 #[test]
 fn on_a_dev_shm_of_one_mebibyte_names_run_out_of_space_and_memory_without_one_does_not() {
     const TEST: &str =
@@ -42,10 +36,11 @@ fn on_a_dev_shm_of_one_mebibyte_names_run_out_of_space_and_memory_without_one_do
             arrives(&mut first, &mut second, 50_000_000);
         }
     };
-    scene_in(MIB, TEST, BOTH, main, nobody_else);
+    scene_in(platform::SMALL, TEST, BOTH, main, nobody_else);
 }
 
 /// What does not fit goes with its process, and whoever comes for it is told; what fits is delivered.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_message_that_fits_no_dev_shm_is_gone_with_its_process_and_others_are_not() {
     const TEST: &str =
@@ -68,9 +63,10 @@ fn a_message_that_fits_no_dev_shm_is_gone_with_its_process_and_others_are_not() 
         assert_eq!(receiver.get(format!("see {value}")), "50000x2");
         assert_eq!(left(), [""; 0]);
     };
-    scene_in(MIB, TEST, BOTH, main, nobody_else);
+    scene_in(platform::SMALL, TEST, BOTH, main, nobody_else);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_read_only_root_changes_nothing() {
     const TEST: &str = "containers::directories::a_read_only_root_changes_nothing";
@@ -96,26 +92,22 @@ fn a_read_only_root_changes_nothing() {
 fn without_a_dev_shm_to_write_to_memory_without_a_name_works_and_names_are_an_error_that_says_where() {
     const TEST: &str = "containers::directories::without_a_dev_shm_to_write_to_memory_without_a_name_works_and_names_are_an_error_that_says_where";
     let main = || {
-        for surroundings in [ALL_READ_ONLY, READ_ONLY_SHM, NO_SHM] {
-            if !surroundings.can_be_had(TEST) {
-                return;
-            }
-            let (mut here, mut there) = (Puppet::new(TEST), surroundings.puppet(TEST));
+        for Unnamed { start, place, unclaimed } in platform::without_names(TEST) {
+            let (mut here, mut there) = (Puppet::new(TEST), start());
             if is_named() {
                 for _ in 0..2 {
-                    refuses(&mut there, "make 70000 1", "Os", &["/dev/shm"]);
+                    refuses(&mut there, "make 70000 1", "Os", &[&place]);
                 }
                 here.get("make 70000 1");
                 let token = here.get("copy 0");
                 let found = there.ask(format!("claim {token}")).expect_err("there are no names");
-                let says = if surroundings.script == ALL_READ_ONLY.script { "Gone" } else { "/dev/shm" };
-                assert!(found.contains(says), "{found}");
+                assert!(found.contains(unclaimed), "{found}");
                 continue;
             }
             passes(&mut there, &mut here);
             passes(&mut here, &mut there);
             // There is no place for what one leaves of whose memory nobody has anything.
-            let mut alone = surroundings.puppet(TEST);
+            let mut alone = start();
             alone.get("make 70000 3");
             let token = alone.get("send 0");
             alone.leave();
@@ -123,4 +115,22 @@ fn without_a_dev_shm_to_write_to_memory_without_a_name_works_and_names_are_an_er
         }
     };
     scene(TEST, BOTH, main, nobody_else);
+}
+
+/// As two containers have it that share nothing: names are not found, and memory without a name is, where `/proc` shows both.
+#[test]
+fn a_dev_shm_of_ones_own_keeps_names_apart_and_no_memory_without_one() {
+    const TEST: &str = "containers::directories::a_dev_shm_of_ones_own_keeps_names_apart_and_no_memory_without_one";
+    let main = || {
+        let (mut here, mut there) = (Puppet::new(TEST), Puppet::start(child(TEST, OBEY).alone(1 << 30)));
+        here.get("make 100 1");
+        if has_name(&here.get("copy 0")) {
+            refused(&mut here, &mut there, "Gone", &[]);
+            refused(&mut there, &mut here, "Gone", &[]);
+        } else {
+            passes(&mut here, &mut there);
+            passes(&mut there, &mut here);
+        }
+    };
+    scene_alone(TEST, BOTH, main, nobody_else);
 }

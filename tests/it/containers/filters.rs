@@ -1,9 +1,12 @@
 //! Filters of system calls, as container profiles have them, and kernels that have not all of them.
 
-use std::{io, os::unix::process::CommandExt};
+use std::{env, io, os::unix::process::CommandExt, process::Command};
 
 use super::*;
-use crate::scene::{ANONYMOUS, BOTH, nobody_else, scene};
+use crate::{
+    scene::{ANONYMOUS, BOTH, nobody_else, scene},
+    support::ROLE,
+};
 
 /// From now on the call fails with this error in this process.
 fn deny(call: libc::c_long, error: i32) -> io::Result<()> {

@@ -145,25 +145,3 @@ fn a_tmp_of_ones_own_changes_nothing() {
     };
     scene(TEST, crate::scene::BOTH, main, nobody_else);
 }
-
-/// As two containers have it that share nothing: names are not found, and memory without a name is, where `/proc` shows both.
-#[test]
-fn a_dev_shm_of_ones_own_keeps_names_apart_and_no_memory_without_one() {
-    const TEST: &str = "containers::namespaces::a_dev_shm_of_ones_own_keeps_names_apart_and_no_memory_without_one";
-    const PRIVATE_SHM: Surroundings = Surroundings { flags: &["-m"], script: "mount -t tmpfs tmpfs /dev/shm" };
-    let main = || {
-        if !PRIVATE_SHM.can_be_had(TEST) {
-            return;
-        }
-        let (mut here, mut there) = (Puppet::new(TEST), PRIVATE_SHM.puppet(TEST));
-        here.get("make 100 1");
-        if has_name(&here.get("copy 0")) {
-            refused(&mut here, &mut there, "Gone", &[]);
-            refused(&mut there, &mut here, "Gone", &[]);
-        } else {
-            passes(&mut here, &mut there);
-            passes(&mut there, &mut here);
-        }
-    };
-    scene(TEST, crate::scene::BOTH, main, nobody_else);
-}

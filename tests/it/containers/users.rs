@@ -1,9 +1,12 @@
 //! Other users, other rights.
 
-use std::os::unix::process::CommandExt;
+use std::{env, os::unix::process::CommandExt, process::Command};
 
 use super::*;
-use crate::scene::{ANONYMOUS, BOTH, scene};
+use crate::{
+    scene::{ANONYMOUS, BOTH, scene},
+    support::ROLE,
+};
 
 /// What a puppet does to itself first.
 fn change(role: &str) {

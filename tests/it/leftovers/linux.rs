@@ -7,27 +7,13 @@ use std::{
     time::Duration,
 };
 
-use commonage::{reclaim, sweep};
+use commonage::reclaim;
 
 use super::{NOTHING, identities};
 use crate::{
-    puppet::{OBEY, Puppet},
+    puppet::Puppet,
     scene::{ANONYMOUS, NAMED, left, listing, nobody_else, scene_alone},
-    support::{BACKING, child},
 };
-
-#[test]
-fn a_sweep_of_the_default_backing_removes_named_segments_too() {
-    const TEST: &str = "leftovers::linux::a_sweep_of_the_default_backing_removes_named_segments_too";
-    let main = || {
-        let mut owner = Puppet::start(child(TEST, OBEY).env(BACKING, "named"));
-        owner.get("make 100 1");
-        owner.kill();
-        assert_eq!(sweep().segments, 1);
-        assert_eq!(left(), NOTHING);
-    };
-    scene_alone(TEST, ANONYMOUS, main, nobody_else);
-}
 
 #[test]
 fn an_identity_file_that_is_a_link_or_open_to_others_is_not_believed() {
