@@ -1,7 +1,6 @@
 //! Surroundings that containers and services give a process: namespaces, other users, no `/proc`, a full or missing
 //! `/dev/shm`, limits, filters. A value arrives intact, or an error names the cause and the way out.
 
-#[cfg(target_os = "linux")]
 mod daemons;
 mod directories;
 #[cfg(target_os = "linux")]

@@ -16,28 +16,10 @@ use crate::{
 const TOKEN: &str = "COMMONAGE_TEST_TOKEN";
 const PLACE: &str = "COMMONAGE_TEST_PLACE";
 
-/// As a service manager of the old kind leaves it.
-fn become_daemon() {
-    for number in 0..3 {
-        // SAFETY: whatever of this child of a test still writes there finds it closed.
-        assert_eq!(unsafe { libc::close(number) }, 0);
-    }
-    // SAFETY: a file mode mask has no effect on memory.
-    unsafe { libc::umask(0o777) };
-    env::set_current_dir("/").unwrap();
-    let names: Vec<_> = env::vars_os().map(|(name, _)| name).collect();
-    // SAFETY: no other thread of this process looks into the environment: it is a test alone, which runs this.
-    names.into_iter().for_each(|name| unsafe { env::remove_var(name) });
-}
-
 /// Written whole under another name, then there.
 fn put(path: &Path, text: &str) {
     let hidden = path.with_extension("new");
-    // SAFETY: as above; a file of its own is for the parent to read.
-    unsafe { libc::umask(0o077) };
-    fs::write(&hidden, text).unwrap();
-    // SAFETY: as above.
-    unsafe { libc::umask(0o777) };
+    platform::with_file_mode(|| fs::write(&hidden, text).unwrap());
     fs::rename(hidden, path).unwrap();
 }
 
@@ -51,11 +33,7 @@ fn a_daemon_that_has_nothing_sends_and_receives() {
     let main = || {
         let directory = Directory::new();
         let place = PathBuf::from(&directory.0);
-        if has_other_users() {
-            // File modes count for an ordinary user.
-            std::os::unix::fs::chown(&place, Some(NOBODY), Some(NOBODY)).unwrap();
-            become_nobody();
-        }
+        platform::become_ordinary(&place);
         let shared: SharedSlice<u8> = Shared::new(&(1, 70_000)).unwrap();
         let token = shared.clone().into_token().unwrap();
         let daemon = child(TEST, "daemon").env(TOKEN, &token).env(PLACE, &directory.0).spawn();
@@ -81,17 +59,14 @@ fn a_daemon_that_has_nothing_sends_and_receives() {
         let _ = (env::var(BACKING), env::var(WILLS));
         let hidden = place.clone();
         std::panic::set_hook(Box::new(move |why| put(&hidden.join("tokens"), &why.to_string())));
-        become_daemon();
+        platform::become_daemon();
         let claimed = SharedSlice::<u8>::from_token(&token).unwrap();
         assert!(claimed.len() == 70_000 && claimed.iter().all(|byte| *byte == 1));
         let first = SharedSlice::<u8>::new(&(2, 70_000)).unwrap().into_token().unwrap();
         let second: SharedSliceMut<u8> = SharedMut::new(&(3, 70_000)).unwrap();
         let third = SharedSlice::<u8>::new(&(5, 70_000)).unwrap().into_token().unwrap();
-        // Descriptors that any program takes for its own.
-        for number in 0..3 {
-            let open = fs::read_link(format!("/proc/self/fd/{number}"));
-            assert!(open.is_err(), "descriptor {number} is {open:?}");
-        }
+        // Nothing was put where any program takes it for its own.
+        platform::assert_no_standard();
         put(&place.join("tokens"), &format!("{first} {} {third}", second.into_token().unwrap()));
         read_when_there(&place.join("done"));
     };

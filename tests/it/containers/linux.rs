@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -120,4 +121,43 @@ pub(super) fn without_names(test: &'static str) -> Vec<Unnamed> {
         unclaimed,
     };
     all.into_iter().map(unnamed).collect()
+}
+
+/// As a service manager of the old kind leaves it.
+pub(super) fn become_daemon() {
+    for number in 0..3 {
+        // SAFETY: whatever of this child of a test still writes there finds it closed.
+        assert_eq!(unsafe { libc::close(number) }, 0);
+    }
+    // SAFETY: a file mode mask has no effect on memory.
+    unsafe { libc::umask(0o777) };
+    env::set_current_dir("/").unwrap();
+    let names: Vec<_> = env::vars_os().map(|(name, _)| name).collect();
+    // SAFETY: no other thread of this process looks into the environment: it is a test alone, which runs this.
+    names.into_iter().for_each(|name| unsafe { env::remove_var(name) });
+}
+
+/// Makes a file that its user may read.
+pub(super) fn with_file_mode(make: impl FnOnce()) {
+    // SAFETY: a file mode mask has no effect on memory.
+    unsafe { libc::umask(0o077) };
+    make();
+    // SAFETY: as above.
+    unsafe { libc::umask(0o777) };
+}
+
+/// Becomes a user for whom file modes count, and who has this directory.
+pub(super) fn become_ordinary(place: &Path) {
+    if has_other_users() {
+        std::os::unix::fs::chown(place, Some(NOBODY), Some(NOBODY)).unwrap();
+        become_nobody();
+    }
+}
+
+/// Nothing is open as standard input or output.
+pub(super) fn assert_no_standard() {
+    for number in 0..3 {
+        let open = fs::read_link(format!("/proc/self/fd/{number}"));
+        assert!(open.is_err(), "descriptor {number} is {open:?}");
+    }
 }
