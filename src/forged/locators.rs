@@ -1,60 +1,63 @@
-//! Locators of segments without a name that lead elsewhere, in tokens with a right MAC.
+//! Locators that lead elsewhere, in tokens with a right MAC: of segments with a name, and of those without one.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Write},
-    os::{
-        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-        unix::{
-            fs::{PermissionsExt, symlink},
-            net::UnixStream,
-            process::CommandExt,
-        },
-    },
-};
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod linux;
 
-use rustix::{
-    fs::{
-        CWD, FileType, MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, ftruncate, inotify, memfd_create, mknodat,
-        open,
-    },
-    process::geteuid,
-};
+#[cfg(not(target_os = "linux"))]
+use elsewhere as platform;
+#[cfg(target_os = "linux")]
+use linux as platform;
+
+use std::io::Write;
 
 use super::{
     noise::{CONTROL, DATA, header},
     *,
 };
 
-const NOBODY: u32 = 65534;
+/// Something at a name, that goes with the test.
+struct Left(PathBuf);
 
-/// A directory of the test's own that everybody may read; removed on drop.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Self {
-        let path = env::temp_dir().join(format!("commonage-forged-{name}-{}", id()));
-        fs::create_dir(&path).unwrap();
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        Directory(path)
+impl Left {
+    /// A file of the user's own where the segment should be.
+    fn new(id: SegmentId, bytes: &[u8]) -> Self {
+        let path = path_of(id);
+        let mut file = sys::create_private(&path).unwrap();
+        let left = Left(path);
+        file.write_all(bytes).unwrap();
+        left
     }
 }
 
-impl Drop for Directory {
+impl Drop for Left {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_file(&self.0);
     }
 }
 
-fn door(fd: &impl AsFd) -> Door {
-    Door { pid: id(), fd: fd.as_fd().as_raw_fd().cast_unsigned() }
+/// Where a named segment is; the directory is there.
+fn path_of(id: SegmentId) -> PathBuf {
+    let directories = sys::named_directories();
+    let directory = directories.last().unwrap();
+    fs::create_dir_all(directory).unwrap();
+    directory.join(format!("commonage-{:016x}", id.0))
+}
+
+/// What somebody has made of these bytes where there should be this segment: at which door, and what keeps it there.
+fn made(backing: Backing, id: SegmentId, bytes: &[u8]) -> (Door, platform::Kept) {
+    match backing {
+        Backing::Named => (Door { pid: std::process::id(), fd: 0 }, platform::kept(Left::new(id, bytes))),
+        Backing::Anonymous => platform::without_a_name(bytes),
+    }
 }
 
 /// The fields of a token for bytes that are at `sender`, or at `owner`.
-fn fields_at(kind: Kind, sender: Door, owner: Door, id: SegmentId) -> Fields {
+fn fields_at(kind: Kind, backing: Backing, sender: Door, owner: Door, id: SegmentId) -> Fields {
     Fields {
         kind,
-        locator: Locator { id, backing: Backing::Anonymous, sender, owner },
+        locator: Locator { id, backing, sender, owner },
         issued: Issued { block: 0, ticket: 0, serial: 1, epoch: 1 },
         start: 0,
         len: 3,
@@ -63,11 +66,11 @@ fn fields_at(kind: Kind, sender: Door, owner: Door, id: SegmentId) -> Fields {
 }
 
 /// What comes of tokens whose locator leads to `door`, as a `Shared` and as a `SharedMut`, from either door.
-fn refusals_at(what: &str, door: Door, id: SegmentId) -> Vec<Error> {
+fn refusals_at(what: &str, backing: Backing, door: Door, id: SegmentId) -> Vec<Error> {
     let nowhere = Door { pid: door.pid, fd: 1 << 20 };
     let mut errors = Vec::new();
     for (sender, owner) in [(door, door), (nowhere, door), (door, nowhere)] {
-        let token = |kind| forge(&fields_at(kind, sender, owner, id), &3usize, &[7; 16]);
+        let token = |kind| forge(&fields_at(kind, backing, sender, owner, id), &3usize, &[7; 16]);
         errors.push(refusal(what, SharedSlice::<u8>::from_token, &token(Kind::Shared)));
         errors.push(refusal(what, SharedSliceMut::<u8>::from_token, &token(Kind::SharedMut)));
         let ticket = Ticket::<[u8]>::from_token(&token(Kind::Shared).text()).unwrap();
@@ -77,195 +80,96 @@ fn refusals_at(what: &str, door: Door, id: SegmentId) -> Vec<Error> {
     errors
 }
 
-fn not_the_segment(what: &str, fd: impl AsFd, says: &str) {
-    for error in refusals_at(what, door(&fd), random_id()) {
-        let Error::NotTheSegment { found, .. } = &error else { panic!("{what}: {error:?}") };
-        assert!(found.contains(says), "{what}: {error}");
-    }
+fn says_what_it_is(what: &str, error: &Error, says: &str) {
+    let Error::NotTheSegment { found, .. } = error else { panic!("{what}: {error:?}") };
+    assert!(found.contains(says), "{what}: {error}");
 }
 
-fn gone(what: &str, door: Door) {
-    for error in refusals_at(what, door, random_id()) {
-        assert!(matches!(error, Error::Gone { .. }), "{what}: {error:?}");
-    }
-}
-
-/// Sees whether anybody opens a file; opening as a place only does not count.
-struct Watch(OwnedFd);
-
-impl Watch {
-    fn on(path: &Path) -> Self {
-        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).unwrap();
-        inotify::add_watch(&watch, path, inotify::WatchFlags::OPEN | inotify::WatchFlags::ACCESS).unwrap();
-        Watch(watch)
-    }
-
-    fn has_seen(&self) -> bool {
-        rustix::io::read(&self.0, &mut [0u8; 4096]).is_ok()
-    }
-}
-
-#[test]
-fn a_locator_that_leads_to_a_directory_a_pipe_a_socket_or_a_device() {
-    not_the_segment("a directory", File::open("/proc").unwrap(), "directory");
-    let (reader, writer) = std::io::pipe().unwrap();
-    not_the_segment("the end of a pipe", &reader, "pipe");
-    not_the_segment("the other end", &writer, "pipe");
-    let (socket, _other) = UnixStream::pair().unwrap();
-    not_the_segment("a socket", &socket, "socket");
-    for device in ["/dev/null", "/dev/zero", "/dev/ptmx", "/dev/tty"] {
-        if let Ok(device) = File::options().read(true).write(true).open(device) {
-            not_the_segment("a device", &device, "device");
+/// Bytes that are no segment.
+fn not_the_segment(what: &str, bytes: &[u8], says: &str) {
+    for backing in backings() {
+        let id = random_id();
+        let (door, _kept) = made(backing, id, bytes);
+        for error in refusals_at(what, backing, door, id) {
+            says_what_it_is(what, &error, says);
         }
     }
 }
 
 #[test]
-fn what_a_locator_leads_to_is_not_opened() {
-    let directory = Directory::new("opened");
-    let fifo = directory.0.join("fifo");
-    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    let place = open(&fifo, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
-    let watch = Watch::on(&fifo);
-    not_the_segment("a pipe that nobody has opened", &place, "pipe");
-    assert!(!watch.has_seen(), "the pipe was opened");
-
-    let path = directory.0.join("file");
-    fs::write(&path, [0; 4 * PREFIX]).unwrap();
-    let file = File::options().read(true).write(true).open(&path).unwrap();
-    let watch = Watch::on(&path);
-    not_the_segment("a file", &file, "the file ");
-    assert!(!watch.has_seen(), "the file was opened");
-    let link = directory.0.join("memfd:commonage");
-    symlink(&path, &link).unwrap();
-    not_the_segment("a file by a link", File::open(&link).unwrap(), "the file ");
-
-    let (mut master, mut terminal) = (-1, -1);
-    let none = std::ptr::null_mut();
-    // SAFETY: two descriptors are written to two integers; nothing else is asked for.
-    let made = unsafe { libc::openpty(&mut master, &mut terminal, none, none.cast(), none.cast()) };
-    assert_eq!(made, 0, "no terminal could be made: {}", std::io::Error::last_os_error());
-    {
-        // SAFETY: a descriptor that was made just now and is nobody else's.
-        let _master = unsafe { OwnedFd::from_raw_fd(master) };
-        // SAFETY: as above.
-        let terminal = unsafe { OwnedFd::from_raw_fd(terminal) };
-        let path = fs::read_link(format!("/proc/self/fd/{}", terminal.as_raw_fd())).unwrap();
-        let watch = path.exists().then(|| Watch::on(&path));
-        not_the_segment("a terminal", &terminal, "terminal");
-        assert!(!watch.is_some_and(|watch| watch.has_seen()), "the terminal was opened");
-    }
+fn a_locator_that_leads_to_a_directory_or_another_thing_that_is_no_file() {
+    let id = random_id();
+    let path = path_of(id);
+    fs::create_dir(&path).unwrap();
+    let errors = refusals_at("a directory", Backing::Named, Door { pid: std::process::id(), fd: 0 }, id);
+    fs::remove_dir(&path).unwrap();
+    errors.iter().for_each(|error| says_what_it_is("a directory", error, "directory"));
+    platform::other_things_are_not_the_segment();
 }
-
-fn memfd(content: &[u8], size: u64, seals: SealFlags) -> File {
-    let fd = memfd_create("foreign", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
-    ftruncate(&fd, size).unwrap();
-    let mut file = File::from(fd);
-    file.write_all(content).unwrap();
-    fcntl_add_seals(&file, seals).unwrap();
-    file
-}
-
-const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
 #[test]
-fn a_locator_that_leads_to_a_memfd_of_somebody_else() {
-    not_the_segment("unsealed", memfd(&[], 1 << 20, SealFlags::empty()), "not sealed");
-    not_the_segment("empty", memfd(&[], 0, SEALS), "0 bytes");
-    not_the_segment("cut short", memfd(&[1; 255], 255, SEALS), "255 bytes");
-    not_the_segment("other content", memfd(b"some text", 1 << 20, SEALS), "0x");
-    not_the_segment("against writing", memfd(b"commonag", 1 << 20, SEALS.union(SealFlags::WRITE)), "writing");
+fn a_locator_that_leads_to_an_object_of_somebody_else() {
+    not_the_segment("empty", &[], "0 bytes");
+    not_the_segment("cut short", &[1; PREFIX - 1], "255 bytes");
+    let mut text = vec![0; 1 << 16];
+    text[..9].copy_from_slice(b"some text");
+    not_the_segment("other content", &text, "0x");
     for seed in 0..64 {
         let mut random = Random::new(seed);
-        let noise: Vec<u8> = (0..PREFIX / 8).flat_map(|_| random.next().to_le_bytes()).collect();
-        not_the_segment("noise", memfd(&noise, 1 << 20, SEALS), "0x");
+        let noise: Vec<u8> = (0..1 << 10).flat_map(|_| random.next().to_le_bytes()).collect();
+        not_the_segment("noise", &noise, "0x");
     }
+    platform::other_objects_are_not_the_segment();
 }
 
 #[test]
-fn a_memfd_with_a_right_header_and_something_wrong() {
-    let id = random_id();
-    let header = header(id, [7; 16]);
-    let bytes = |header: &[u64; PREFIX / 8]| -> Vec<u8> { header.iter().flat_map(|word| word.to_le_bytes()).collect() };
-    let size = (CONTROL + DATA) as u64;
-    for size in [PREFIX as u64, 4096, CONTROL as u64, size - 1] {
-        for error in refusals_at("too short", door(&memfd(&bytes(&header), size, SEALS)), id) {
-            assert!(matches!(error, Error::Corrupt { found, .. } if found == size), "{size}: {error:?}");
+fn an_object_with_a_right_header_and_something_wrong() {
+    for backing in backings() {
+        let id = random_id();
+        let header = header(id, [7; 16]);
+        let bytes = |header: &[u64; PREFIX / 8], size: usize| -> Vec<u8> {
+            let mut bytes: Vec<u8> = header.iter().flat_map(|word| word.to_le_bytes()).collect();
+            bytes.resize(size, 0);
+            bytes
+        };
+        let size = CONTROL + DATA;
+        for size in [PREFIX, 4096, CONTROL, size - 1] {
+            let (door, _kept) = made(backing, id, &bytes(&header, size));
+            for error in refusals_at("too short", backing, door, id) {
+                assert!(matches!(error, Error::Corrupt { found, .. } if found == size as u64), "{size}: {error:?}");
+            }
         }
-    }
-    let mut later = header;
-    later[1] += 1;
-    for error in refusals_at("another version", door(&memfd(&bytes(&later), size, SEALS)), id) {
-        assert!(matches!(error, Error::Abi { .. }), "{error:?}");
-    }
-    for error in refusals_at("another segment", door(&memfd(&bytes(&header), size, SEALS)), random_id()) {
-        assert!(matches!(error, Error::NotTheSegment { .. }), "{error:?}");
+        let mut later = header;
+        later[1] += 1;
+        let (door, kept) = made(backing, id, &bytes(&later, size));
+        for error in refusals_at("another version", backing, door, id) {
+            assert!(matches!(error, Error::Abi { .. }), "{error:?}");
+        }
+        drop(kept);
+        let other = random_id();
+        let (door, _kept) = made(backing, other, &bytes(&header, size));
+        for error in refusals_at("another segment", backing, door, other) {
+            assert!(matches!(error, Error::NotTheSegment { .. }), "{error:?}");
+        }
     }
 }
 
 #[test]
 fn a_locator_that_leads_nowhere_is_gone() {
-    gone("a closed descriptor", Door { pid: id(), fd: 1 << 20 });
-    gone("no descriptor at all", Door { pid: id(), fd: u32::MAX });
-    let mut dead = Command::new("true").spawn().unwrap();
+    let mut dead = Command::new(this_program());
+    let mut dead = dead.arg("--list").stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let pid = dead.id();
     dead.wait().unwrap();
-    for pid in [pid, 0, u32::MAX, i32::MAX.cast_unsigned(), 1 << 31] {
-        gone(&format!("process {pid}"), Door { pid, fd: 3 });
-    }
-}
-
-#[test]
-fn a_process_that_may_not_be_looked_into_is_unreachable() {
-    let test = "locators::a_process_that_may_not_be_looked_into_is_unreachable";
-    match role().as_deref() {
-        Some("claim") => {
-            for text in env::var(TOKENS).unwrap().split(' ') {
-                unreachable_by(text);
+    for backing in backings() {
+        let gone = |what: &str, door: Door| {
+            for error in refusals_at(what, backing, door, random_id()) {
+                assert!(matches!(error, Error::Gone { .. }), "{backing:?}, {what}: {error:?}");
             }
+        };
+        gone("a closed descriptor", Door { pid: id(), fd: 1 << 20 });
+        gone("no descriptor at all", Door { pid: id(), fd: u32::MAX });
+        for pid in [pid, 0, u32::MAX, i32::MAX.cast_unsigned(), 1 << 31] {
+            gone(&format!("process {pid}"), Door { pid, fd: 3 });
         }
-        Some("hide") => {
-            let token = SharedSlice::<u8>::copy_from(&[1, 2, 3][..]).unwrap().into_token().unwrap();
-            let exclusive = SharedSliceMut::<u8>::copy_from(&[1, 2, 3][..]).unwrap().into_token().unwrap();
-            // SAFETY: says of this process, a child of the test, that nobody may look into it; no memory is touched.
-            let done = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
-            assert_eq!(done, 0);
-            println!("\n@{token} {exclusive}");
-            let _ = std::io::stdin().read(&mut [0]);
-        }
-        None if geteuid().is_root() => {
-            let token = SharedSlice::<u8>::copy_from(&[1, 2, 3][..]).unwrap().into_token().unwrap();
-            let exclusive = SharedSliceMut::<u8>::copy_from(&[1, 2, 3][..]).unwrap().into_token().unwrap();
-            let directory = Directory::new("nobody");
-            let program = directory.0.join("test");
-            fs::copy(this_program(), &program).unwrap();
-            fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
-            let mut command = child(&program, test, "claim");
-            command.env(TOKENS, format!("{token} {exclusive}")).uid(NOBODY).gid(NOBODY).current_dir(&directory.0);
-            run("as nobody", &mut command);
-            assert_eq!(*SharedSlice::<u8>::from_token(&token).unwrap(), [1, 2, 3]);
-            assert_eq!(*SharedSliceMut::<u8>::from_token(&exclusive).unwrap(), [1, 2, 3]);
-        }
-        None => {
-            let mut hidden = child(&this_program(), test, "hide").stdin(Stdio::piped()).spawn().unwrap();
-            // Kept until it has ended: it goes on writing.
-            let mut lines = BufReader::new(hidden.stdout.take().unwrap()).lines().map_while(Result::ok);
-            let tokens = lines.find_map(|line| line.strip_prefix('@').map(str::to_owned)).unwrap();
-            tokens.split(' ').for_each(unreachable_by);
-            drop(hidden.stdin.take());
-            ended("hidden", hidden);
-            drop(lines);
-        }
-        Some(other) => panic!("no role {other}"),
     }
-}
-
-fn unreachable_by(text: &str) {
-    let fields = from_text(text, |bytes| Ok(*Unverified::parse(bytes)?.fields())).unwrap();
-    let token = from_text(text, Token::copy_from).unwrap();
-    let error = match fields.kind {
-        Kind::Shared => refusal("hidden", SharedSlice::<u8>::from_token, &token),
-        Kind::SharedMut => refusal("hidden", SharedSliceMut::<u8>::from_token, &token),
-    };
-    assert!(matches!(error, Error::Unreachable { pid, .. } if pid == fields.locator.sender.pid), "{error:?}");
 }

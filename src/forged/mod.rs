@@ -40,7 +40,7 @@ const WATCHDOG: Duration = Duration::from_secs(60);
 mod alone;
 mod content;
 mod fields;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod locators;
 mod names;
 mod noise;
@@ -91,6 +91,12 @@ fn forge<M: Serialize>(fields: &Fields, metadata: &M, secret: &Secret) -> Token 
 fn taken_apart(token: &str) -> (Fields, Secret) {
     let fields = from_text(token, |bytes| Ok(*Unverified::parse(bytes)?.fields())).unwrap();
     (fields, *Source::find(&fields.locator).unwrap().secret())
+}
+
+/// Those that the platform has.
+fn backings() -> Vec<Backing> {
+    let anonymous = sys::anonymous_works().then_some(Backing::Anonymous);
+    anonymous.into_iter().chain([Backing::Named]).collect()
 }
 
 fn random_id() -> SegmentId {

@@ -216,8 +216,7 @@ fn noise_before_a_peer_attaches_a_segment() {
         claim_all();
         return forget_identity();
     }
-    let anonymous = sys::anonymous_works().then_some(Backing::Anonymous);
-    for backing in anonymous.into_iter().chain([Backing::Named]) {
+    for backing in backings() {
         noise_before_a_peer_attaches(backing);
     }
 }
