@@ -187,3 +187,9 @@ fn names_that_lead_elsewhere() {
     assert_eq!(short(attach(&locator)), "gone");
     made.remove_name();
 }
+
+/// What the system sees to, on each platform for the memory that it does it for.
+#[test]
+fn nobody_changes_the_size() {
+    platform::nobody_changes_the_size();
+}

@@ -29,3 +29,19 @@ pub(super) fn names_lead_to_other_things(_path: &Path, _found: &dyn Fn() -> Stri
 
 /// There is no memory that goes with a process.
 pub(super) fn memory_of_a_zombie_is_gone() {}
+
+/// The system keeps what is mapped: a file can be made longer, and no shorter.
+pub(super) fn nobody_changes_the_size() {
+    let made = create(Backing::Named);
+    word(&made, CONTROL + DATA - 8).store(7, Ordering::Relaxed);
+    let path = of_segment(made.id());
+    let file = fs::File::options().read(true).write(true).open(&path).unwrap();
+    for len in [0, CONTROL as u64, (CONTROL + DATA) as u64 - 1] {
+        assert!(file.set_len(len).is_err(), "{len}");
+        assert!(fs::File::create(&path).is_err());
+        assert_eq!(file.metadata().unwrap().len(), (CONTROL + DATA) as u64);
+    }
+    assert_eq!(word(&made, CONTROL + DATA - 8).load(Ordering::Relaxed), 7);
+    drop(file);
+    made.remove_name();
+}

@@ -199,8 +199,8 @@ fn what_may_not_be_looked_into() {
     }
 }
 
-#[test]
-fn nobody_changes_the_size() {
+/// Memory without a name is sealed.
+pub(super) fn nobody_changes_the_size() {
     let made = create(Backing::Anonymous);
     let Door { fd, .. } = made.locator().sender;
     assert!(fd > 2);
