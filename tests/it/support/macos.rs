@@ -16,7 +16,7 @@ pub(super) const TEMPORARY: &[&str] = &["TMPDIR"];
 
 /// The identity files, and those of the segments that they list which are there.
 pub(super) fn all_named() -> Vec<String> {
-    let mut names = super::listing(&named_directory());
+    let mut names = super::listing(named_directory());
     let lists = names.iter().filter(|name| name.starts_with("commonage-id-"));
     let lists = lists.filter_map(|name| fs::read_to_string(named_directory().join(name)).ok());
     let segments: Vec<String> = lists.flat_map(|list| list.lines().map(str::to_owned).collect::<Vec<_>>()).collect();

@@ -60,9 +60,9 @@ pub(crate) fn named_file(name: &str) -> PathBuf {
 
 /// What has been created with a name, by anybody.
 pub(super) fn all_named() -> Vec<String> {
-    let mut names = super::listing(&named_directory());
+    let mut names = super::listing(named_directory());
     if objects().exists() {
-        names.extend(super::listing(&objects()));
+        names.extend(super::listing(objects()));
     }
     names
 }
