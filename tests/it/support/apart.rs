@@ -49,7 +49,8 @@ fn rooms(bytes: u64) -> Vec<PathBuf> {
     let Some(rooms) = env::var_os(ROOMS) else { return Vec::new() };
     let rooms = PathBuf::from(rooms);
     let mut names = super::listing(&rooms);
-    names.retain(|name| name.rsplit_once('-').is_some_and(|(size, _)| size == bytes.to_string()));
+    let of_room = |name: &str| name.split_once('-').map(|(size, number)| (size.parse(), number.parse::<u32>().is_ok()));
+    names.retain(|name| of_room(name) == Some((Ok(bytes), true)));
     assert!(!names.is_empty(), "no room of {bytes} bytes in {}", rooms.display());
     names.into_iter().map(|name| rooms.join(name)).collect()
 }
