@@ -96,6 +96,11 @@ impl Worker {
         !self.idle && !self.killed && self.since.elapsed() > PATIENCE
     }
 
+    /// It has ended, and somebody else still has its output open.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(Some(_)))
+    }
+
     pub(crate) fn kill(&mut self) {
         self.killed = true;
         // An error means that it has ended.

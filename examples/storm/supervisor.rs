@@ -91,7 +91,7 @@ impl Supervisor<'_> {
                     self.tally.operations + operations,
                     self.tally.deaths()
                 ));
-                self.find_hanging();
+                self.find_hanging()?;
             }
         }
 
@@ -101,7 +101,7 @@ impl Supervisor<'_> {
         });
         while self.workers.values().any(|worker| !worker.idle) {
             self.attend()?;
-            self.find_hanging();
+            self.find_hanging()?;
         }
         // One keeper after another; the last one finds no other in its pool.
         while let Some((_, mut keeper)) = self.workers.pop_last() {
@@ -111,7 +111,7 @@ impl Supervisor<'_> {
             self.workers.insert(number, keeper);
             while self.workers.contains_key(&number) {
                 self.attend()?;
-                self.find_hanging();
+                self.find_hanging()?;
             }
         }
         bar.finish_and_clear();
@@ -192,8 +192,13 @@ impl Supervisor<'_> {
         self.tally.left(blocks + tickets + strangers, format_args!("{what}"));
     }
 
-    fn find_hanging(&mut self) {
+    fn find_hanging(&mut self) -> Result<(), Failure> {
+        let mut ended = Vec::new();
         for worker in self.workers.values_mut().filter(|worker| worker.hangs()) {
+            if worker.has_ended() {
+                ended.push(worker.role.number);
+                continue;
+            }
             let doom = worker.doom.map_or("nothing".to_owned(), |death| death.to_string());
             self.tally.error(format_args!(
                 "process {} ({}), to end by {doom}, hangs in: {}",
@@ -203,6 +208,7 @@ impl Supervisor<'_> {
             ));
             worker.kill();
         }
+        ended.into_iter().try_for_each(|number| self.bury(number))
     }
 
     /// A worker has ended: counts it, and starts another in its place.
