@@ -126,8 +126,10 @@ fn a_row_beyond_the_end_and_no_parts_panic() {
         assert!(panics(&mut || drop(array.split_off(4))));
         assert_eq!(array.as_view(), counting((3, 2)));
         assert!(panics(&mut || drop(SharedArrayMut::copy_from(&counting((3, 2))).unwrap().split_into(0))));
-        let _message = postcard::to_stdvec(&array).unwrap();
+        let message = postcard::to_stdvec(&array).unwrap();
         assert!(panics(&mut || drop(array.split_off(1))));
+        drop(array);
+        assert_eq!(postcard::from_bytes::<SharedArrayMut<u32, Ix2>>(&message).unwrap().as_view(), counting((3, 2)));
     });
 }
 

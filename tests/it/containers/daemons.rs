@@ -1,7 +1,7 @@
 //! A process that has nothing: no standard descriptors, no environment, no directory of its own, no file mode.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,10 +10,9 @@ use commonage::{Shared, SharedMut, SharedSlice, SharedSliceMut};
 use super::*;
 use crate::{
     scene::{BOTH, scene, until, value},
-    support::{BACKING, Directory, WILLS},
+    support::Directory,
 };
 
-const TOKEN: &str = "COMMONAGE_TEST_TOKEN";
 const PLACE: &str = "COMMONAGE_TEST_PLACE";
 
 /// Written whole under another name, then there.
@@ -33,10 +32,11 @@ fn a_daemon_that_has_nothing_sends_and_receives() {
     let main = || {
         let directory = Directory::new();
         let place = PathBuf::from(&directory.0);
+        // Its program may lie where only its present user may go.
+        let daemon = child(TEST, "daemon").env(PLACE, &directory.0).spawn();
         platform::become_ordinary(&place);
         let shared: SharedSlice<u8> = Shared::new(&(1, 70_000)).unwrap();
-        let token = shared.clone().into_token().unwrap();
-        let daemon = child(TEST, "daemon").env(TOKEN, &token).env(PLACE, &directory.0).spawn();
+        put(&place.join("token"), &shared.clone().into_token().unwrap());
         let text = read_when_there(&place.join("tokens"));
         let tokens: Vec<&str> = text.split(' ').collect();
         let [first, second, third] = tokens[..] else { panic!("the daemon has failed: {text}") };
@@ -55,11 +55,12 @@ fn a_daemon_that_has_nothing_sends_and_receives() {
         assert!(value.len() == 70_000 && value.iter().all(|byte| *byte == 5));
     };
     let daemon = |_: &str| {
-        let (token, place) = (value(TOKEN), PathBuf::from(value(PLACE)));
-        let _ = (env::var(BACKING), env::var(WILLS));
+        let place = PathBuf::from(value(PLACE));
+        platform::become_ordinary(&place);
         let hidden = place.clone();
         std::panic::set_hook(Box::new(move |why| put(&hidden.join("tokens"), &why.to_string())));
         platform::become_daemon();
+        let token = read_when_there(&place.join("token"));
         let claimed = SharedSlice::<u8>::from_token(&token).unwrap();
         assert!(claimed.len() == 70_000 && claimed.iter().all(|byte| *byte == 1));
         let first = SharedSlice::<u8>::new(&(2, 70_000)).unwrap().into_token().unwrap();

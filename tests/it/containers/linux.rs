@@ -140,10 +140,10 @@ pub(super) fn become_daemon() {
 /// Makes a file that its user may read.
 pub(super) fn with_file_mode(make: impl FnOnce()) {
     // SAFETY: a file mode mask has no effect on memory.
-    unsafe { libc::umask(0o077) };
+    let before = unsafe { libc::umask(0o077) };
     make();
     // SAFETY: as above.
-    unsafe { libc::umask(0o777) };
+    unsafe { libc::umask(before) };
 }
 
 /// Becomes a user for whom file modes count, and who has this directory.
