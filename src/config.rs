@@ -22,7 +22,7 @@ pub enum Backing {
 
 /// The choices of this process, made once, before it makes or receives its first value.
 ///
-/// ```
+/// ```standalone_crate
 /// use commonage::{Backing, Config};
 /// Config::new().backing(Backing::Named).install()?;
 /// # Ok::<(), commonage::Error>(())

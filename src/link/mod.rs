@@ -190,12 +190,12 @@ impl<T: Shareable> Link<T, ReadWrite> {
     ///
     /// ```
     /// use commonage::{Link, LinkFault, Error, link::ReadWrite};
-    /// let link: Link<u32, ReadWrite> = Link::create("estate-of-the-docs")?;
-    /// drop(Link::leak(link)); // the name stays: in this process or another,
+    /// let maker: Link<u32, ReadWrite> = Link::create("estate-of-the-docs")?;
+    /// let maker = Link::leak(maker); // its drop leaves the name
     ///
-    /// let link: Link<u32, ReadWrite> = Link::open_existing("estate-of-the-docs")?;
-    /// drop(Link::own(link)); // somebody makes it go
-    /// # #[cfg(unix)]
+    /// let heir: Link<u32, ReadWrite> = Link::open_existing("estate-of-the-docs")?; // in this process or another
+    /// drop(Link::own(heir)); // takes the name away, on Windows when the last link is dropped
+    /// drop(maker);
     /// assert!(matches!(Link::<u32>::open("estate-of-the-docs"), Err(Error::Link { fault: LinkFault::Absent, .. })));
     /// # Ok::<(), Error>(())
     /// ```

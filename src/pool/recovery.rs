@@ -97,7 +97,7 @@ pub fn sweep() -> Swept {
 /// that is serialized and not yet dropped) is not taken back. With [`Duration::ZERO`], every message counts that is on
 /// its way at this moment, also those that others of this user have left when they exited.
 ///
-/// ```
+/// ```standalone_crate
 /// use commonage::{SharedStr, reclaim, stats};
 /// use std::time::Duration;
 ///

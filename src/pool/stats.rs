@@ -37,7 +37,7 @@ pub struct Stats {
 
 /// What this process's pool has at the moment.
 ///
-/// ```
+/// ```standalone_crate
 /// use commonage::{SharedSlice, stats};
 /// let value = SharedSlice::<u8>::copy_from(&[7; 1000])?;
 /// let with = stats();
