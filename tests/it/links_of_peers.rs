@@ -308,3 +308,15 @@ fn a_link_that_may_only_be_read_can_be_read() {
     };
     scene_alone(TEST, NAMED, main, nobody_else);
 }
+
+#[test]
+fn a_link_of_another_user_is_denied() {
+    platform::as_another_user(|name, open| {
+        let denied = |fault| assert!(matches!(fault, LinkFault::Denied(_)), "{fault:?}");
+        denied(fault(platform::at::<ReadOnly>(name).open()));
+        denied(fault(platform::at::<ReadWrite>(name).open_existing()));
+        denied(fault(platform::at::<ReadWrite>(name).open_or_create()));
+        assert_eq!(platform::at::<ReadOnly>(open).open().unwrap().load(), 3, "what is to be read can be read");
+        denied(fault(platform::at::<ReadWrite>(open).open_existing()));
+    });
+}

@@ -36,7 +36,7 @@
 //! - Any type will do, one with pointers in it and one of which zeroes are no value (`Vec`, `&str`), and what the `unsafe`
 //!   of `get` asks for is only that nobody writes meanwhile. Here it is a [`Shareable`](commonage::Shareable) type.
 
-mod errors;
+pub(crate) mod errors;
 
 use std::{
     io::{BufReader, Write, stdin},

@@ -64,7 +64,7 @@ fn is_denied(fault: &LinkFault) -> bool {
 }
 
 /// A mapping that everybody may do only so much with, and its maker no more than they.
-fn restricted(name: &str, access: u32) -> OwnedHandle {
+pub(crate) fn restricted(name: &str, access: u32) -> OwnedHandle {
     #[repr(C, align(8))]
     struct Room([u8; 128]);
     let (mut sid, mut list, mut descriptor) = (Room([0; 128]), Room([0; 128]), SECURITY_DESCRIPTOR::default());
