@@ -96,6 +96,7 @@ impl Own {
 /// A new segment of this process, of which it is the first participant.
 pub(super) fn create(index: usize, data: usize) -> Result<Attachment, Error> {
     let (id, layout) = (Segment::new_id()?, Layout::for_data(data));
+    let owned = Owned::new(index, layout.blocks)?; // first: what fails here leaves no name
     let mut secret = [0; 16];
     secret[..8].copy_from_slice(&sys::random_u64()?.to_le_bytes());
     secret[8..].copy_from_slice(&sys::random_u64()?.to_le_bytes());
@@ -112,7 +113,7 @@ pub(super) fn create(index: usize, data: usize) -> Result<Attachment, Error> {
     }?;
     reached(Step::CreateMade);
     segment.reserve(layout.always()).inspect_err(|_| segment.remove_name())?;
-    Attachment::join(segment, layout, secret, Some(Owned::new(index, layout.blocks)?))
+    Attachment::join(segment, layout, secret, Some(owned))
 }
 
 /// Puts memory under a run and its block header.

@@ -7,7 +7,7 @@ mod linux;
 
 use std::{fs, io::Write, path::PathBuf, time::Duration};
 
-use commonage::{Error, Shared, SharedSlice, reclaim, stats, sweep, trim};
+use commonage::{Error, Shared, SharedSlice, SharedSliceMut, reclaim, stats, sweep, trim};
 
 #[cfg(not(target_os = "linux"))]
 use self::elsewhere as platform;
@@ -157,6 +157,21 @@ fn a_full_file_system_is_no_space_and_the_next_value_is_made_when_there_is_room(
         assert_eq!(value[399_999], 1);
     };
     scene_in(platform::SMALL, TEST, NAMED, main, nobody_else);
+}
+
+#[test]
+fn a_value_that_nobody_has_written_to_yet_has_its_room() {
+    const TEST: &str = "limits_of_memory::a_value_that_nobody_has_written_to_yet_has_its_room";
+    let main = || {
+        let zeroed = || SharedSliceMut::<u8>::zeroed(12 << 20);
+        let mut first = zeroed().unwrap();
+        // There is room for one of them. Were there two, the end of the second could not be written.
+        let second = zeroed().map(|mut second| second.fill(1));
+        assert!(matches!(second, Err(Error::NoSpace { .. })), "{second:?}");
+        first.fill(2);
+        assert!(first.iter().all(|byte| *byte == 2));
+    };
+    scene_in(22 * MIB, TEST, NAMED, main, nobody_else);
 }
 
 #[test]
