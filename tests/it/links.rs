@@ -12,7 +12,7 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant},
@@ -397,6 +397,17 @@ fn values_without_bytes_and_without_meaning_are_values_too() {
     let any = Name::new();
     let made: Writable<MaybeUninit<[u8; 100]>> = Link::create(&any.0).unwrap();
     assert_eq!(made.bytes(), 100);
+}
+
+/// A link whose owner has been dropped, as one that has opened it has it. Others have come and gone before.
+fn left_by_its_owner(name: &Name) -> Writable<AtomicBool> {
+    let made: Writable<AtomicBool> = Link::create(&name.0).unwrap();
+    drop(Writable::<AtomicBool>::open_existing(&name.0).unwrap());
+    drop(Link::<AtomicBool>::open(&name.0).unwrap());
+    let other: Writable<AtomicBool> = Link::open_or_create(&name.0).unwrap();
+    assert!(!other.is_owner());
+    drop(made);
+    other
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use commonage::{Link, LinkFault};
 
-use super::Writable;
+use super::{Writable, left_by_its_owner};
 use crate::{
     named::{Name, fault},
     support::Directory,
@@ -33,12 +33,7 @@ pub(super) fn is_gone(fault: &LinkFault) -> bool {
 
 pub(super) fn the_name_goes_with_its_owner_and_with_nobody_else() {
     let name = Name::new();
-    let made: Writable<AtomicBool> = Link::create(&name.0).unwrap();
-    drop(Writable::<AtomicBool>::open_existing(&name.0).unwrap());
-    drop(Link::<AtomicBool>::open(&name.0).unwrap());
-    let other: Writable<AtomicBool> = Link::open_or_create(&name.0).unwrap();
-    assert!(!other.is_owner());
-    drop(made);
+    let other = left_by_its_owner(&name);
     assert!(matches!(fault(Link::<AtomicBool>::open(&name.0)), LinkFault::Absent));
     other.store(true, Relaxed);
     assert!(other.load(Relaxed), "who has it open keeps it");
