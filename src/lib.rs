@@ -13,6 +13,7 @@
 //! | a message that can be forwarded, kept, taken back | [`Ticket`] |
 //! | a value with a name, or in a file, for processes that have no channel between them | [`Link`] |
 //! | locks, values and events in it that survive the death of who holds them | [`sync`] |
+//! | a stream of elements to a process that need not be trusted | [`ring`] |
 //! | a struct of your own in it | [`shareable!`](macro@shareable), [`Shareable`] |
 //! | a type of your own | [`ShmemBacked`], [`ShmemView`], [`ShmemViewMut`] and [`backed`] |
 //! | to know what went wrong | [`Error`], [`Refused`] |
@@ -65,6 +66,7 @@ pub mod fuzzing;
 pub mod guide;
 pub mod link;
 mod pool;
+pub mod ring;
 mod segment;
 mod shareable;
 mod shared;

@@ -2,6 +2,8 @@
 
 use std::{fmt, io, ops::Range, time::Duration};
 
+use crate::ring::RingFault;
+
 mod link_fault;
 mod refused;
 mod token_fault;
@@ -327,6 +329,9 @@ pub enum Error {
         /// Why.
         fault: LinkFault,
     },
+    /// Memory can't be attached to as a ring.
+    #[error("no ring: {0}")]
+    Ring(#[from] RingFault),
     /// A call to the operating system failed.
     #[error("{operation} failed: {source}")]
     Os {

@@ -9,7 +9,7 @@ use std::{
 use crate::sys;
 
 /// A word that is shared.
-pub(super) trait Atom {
+pub(crate) trait Atom {
     type Value: Copy + Eq;
 
     fn load(&self, order: Ordering) -> Self::Value;
@@ -26,7 +26,7 @@ pub(super) trait Atom {
 }
 
 /// A word that can be waited on.
-pub(super) trait Futex: Atom {
+pub(crate) trait Futex: Atom {
     /// How often a word that may change soon is looked at before it is waited on.
     const SPINS: u32;
 
@@ -35,12 +35,12 @@ pub(super) trait Futex: Atom {
 }
 
 /// A word of which one waiter can be woken.
-pub(super) trait WakeOne: Futex {
+pub(crate) trait WakeOne: Futex {
     fn wake_one(&self);
 }
 
 /// A word of which all waiters can be woken.
-pub(super) trait WakeAll: Futex {
+pub(crate) trait WakeAll: Futex {
     fn wake_all(&self);
 }
 

@@ -51,13 +51,13 @@
 // is two slots and a sequence (`seqlock.rs`), copied word by word (`payload.rs`). The algorithms are written for words
 // of any kind (`atoms.rs`), so that the model checker in `loom/` runs the code that ships.
 
-mod atoms;
+pub(crate) mod atoms;
 mod event;
 #[cfg(test)]
 mod loom;
 mod mutex;
 mod observed;
-mod patience;
+pub(crate) mod patience;
 mod payload;
 pub(crate) mod presence;
 mod raw_lock;

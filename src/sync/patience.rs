@@ -7,11 +7,11 @@ use std::{
 
 /// How long one sleep takes, at most. Who is to wake others can die between what it changed and waking them, and who
 /// holds a lock can die at any time: nobody is told of that, so those who wait look again by themselves.
-pub(super) const SLICE: Duration = Duration::from_millis(25);
+pub(crate) const SLICE: Duration = Duration::from_millis(25);
 
 /// How long somebody waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Patience {
+pub(crate) enum Patience {
     /// Not at all.
     Without,
     Until(Instant),
@@ -20,7 +20,7 @@ pub(super) enum Patience {
 
 impl Patience {
     /// Waits so long; what the clock can't count to is endless.
-    pub(super) fn of(duration: Duration) -> Self {
+    pub(crate) fn of(duration: Duration) -> Self {
         if duration.is_zero() {
             return Patience::Without;
         }
@@ -28,7 +28,7 @@ impl Patience {
     }
 
     /// How long the next sleep may be; none if there is no time left.
-    pub(super) fn slice(self) -> Option<Duration> {
+    pub(crate) fn slice(self) -> Option<Duration> {
         match self {
             Patience::Without => None,
             Patience::Until(end) => {
@@ -42,7 +42,7 @@ impl Patience {
 
 /// Passes the time before the next look at a word that may change soon. Whoever is to change it may be waiting for this very
 /// core, and is let onto it now and then; where nobody waits for it, that costs a system call.
-pub(super) fn pause(turn: u32) {
+pub(crate) fn pause(turn: u32) {
     const LOOKS: u32 = 16;
     if turn % LOOKS == LOOKS - 1 { thread::yield_now() } else { hint::spin_loop() }
 }

@@ -1,0 +1,187 @@
+//! Which slots are whose.
+//!
+//! The producer's index, *tail*, counts what has been pushed, the consumer's, *head*, what has been popped; both begin at
+//! zero and wrap after 2^64. The slots from head to tail are the consumer's, the others the producer's.
+//!
+//! | word | written by | Release there | Acquire by | so that |
+//! |---|---|---|---|---|
+//! | tail | the producer | `publish`, after the slots were written | the consumer's `look` | what is read there was written before |
+//! | head | the consumer | `publish`, after the slots were read | the producer's `look` | what is written there was read before |
+//! | closed | each its own | `close`, after the last `publish` | the other's `look` | an index that is read after that is the last |
+//!
+//! Each side knows its own index by itself and never reads it back: only what it attaches to is believed, if it can be. The
+//! other's is loaded when what is known of it is not enough, and checked: it lies between what was known and what is
+//! possible, or the ring is corrupt, for good.
+
+use std::sync::atomic::Ordering;
+
+use super::{RingError, RingFault, layout::End};
+use crate::sync::atoms::Atom;
+
+/// What one side knows.
+pub(super) struct Indices {
+    /// This side's index.
+    own: u64,
+    /// The other side's when it was last looked at.
+    seen: u64,
+    capacity: u64,
+    /// Once the other side has been found to lie.
+    fault: Option<RingError>,
+}
+
+/// The side that an index is of: how far it may be from the other's.
+pub(super) trait Side {
+    /// How many slots are this side's, if it is at `own` and the other at `seen`.
+    fn slots(own: u64, seen: u64, capacity: u64) -> u64;
+    /// What there is too little of.
+    const LACK: RingError;
+}
+
+/// The side that pushes: `own` is tail, `seen` is head.
+pub(super) struct Pushing;
+/// The side that pops: `own` is head, `seen` is tail.
+pub(super) struct Popping;
+
+impl Side for Pushing {
+    #[inline(always)]
+    fn slots(own: u64, seen: u64, capacity: u64) -> u64 {
+        capacity.wrapping_sub(own.wrapping_sub(seen))
+    }
+    const LACK: RingError = RingError::Full;
+}
+
+impl Side for Popping {
+    #[inline(always)]
+    fn slots(own: u64, seen: u64, _: u64) -> u64 {
+        seen.wrapping_sub(own)
+    }
+    const LACK: RingError = RingError::Empty;
+}
+
+impl Indices {
+    /// Attaches to what stands there.
+    pub(super) fn attach<S: Side, W: Atom<Value = u64>>(
+        mine: &End<W>,
+        other: &End<W>,
+        capacity: usize,
+        kind: u64,
+    ) -> Result<Self, RingFault> {
+        let capacity = capacity as u64;
+        // SeqCst: of two sides that attach at the same time, at least one finds the other's kind.
+        mine.kind.store(kind, Ordering::SeqCst);
+        let found = other.kind.load(Ordering::SeqCst);
+        // Acquire: as in `look`.
+        let (own, seen) = (mine.index.load(Ordering::Acquire), other.index.load(Ordering::Acquire));
+        let fault = if found != 0 && found != kind {
+            RingFault::Kind { expected: kind, found }
+        } else if S::slots(own, seen, capacity) > capacity {
+            let (head, tail) = if S::LACK == RingError::Full { (seen, own) } else { (own, seen) };
+            RingFault::Indices { head, tail, capacity }
+        } else {
+            mine.closed.store(0, Ordering::Relaxed);
+            return Ok(Indices { own, seen, capacity, fault: None });
+        };
+        mine.kind.store(0, Ordering::Relaxed);
+        Err(fault)
+    }
+
+    /// This side has ended.
+    pub(super) fn close<W: Atom<Value = u64>>(mine: &End<W>) {
+        mine.kind.store(0, Ordering::Relaxed);
+        // Release: with the Acquire in `look`.
+        mine.closed.store(1, Ordering::Release);
+    }
+
+    /// This side's index.
+    #[inline(always)]
+    pub(super) fn own(&self) -> u64 {
+        self.own
+    }
+
+    /// How many slots are known to be this side's.
+    #[inline(always)]
+    pub(super) fn known<S: Side>(&self) -> usize {
+        S::slots(self.own, self.seen, self.capacity) as usize
+    }
+
+    /// Looks how many slots are this side's.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Corrupt`]; [`RingError::Closed`] if the other side has ended, but for a consumer only when nothing is
+    /// left.
+    pub(super) fn look<S: Side, W: Atom<Value = u64>>(&mut self, other: &End<W>) -> Result<usize, RingError> {
+        let slots = self.look_at::<S, W>(&other.index)?;
+        // Acquire: with the Release in `close`, so that an index loaded from here on is the last.
+        if other.closed.load(Ordering::Acquire) == 0 {
+            return Ok(slots);
+        }
+        match S::LACK {
+            RingError::Empty => match self.look_at::<S, W>(&other.index)? {
+                0 => Err(RingError::Closed),
+                slots => Ok(slots),
+            },
+            _ => Err(RingError::Closed),
+        }
+    }
+
+    /// Looks whether at least `wanted` slots are this side's.
+    ///
+    /// # Errors
+    ///
+    /// As for `look`; what there is too little of; [`RingError::TooMany`].
+    #[cold]
+    pub(super) fn has<S: Side, W: Atom<Value = u64>>(
+        &mut self,
+        wanted: usize,
+        capacity: usize,
+        other: &End<W>,
+    ) -> Result<(), RingError> {
+        if wanted > capacity {
+            return Err(RingError::TooMany { capacity });
+        }
+        if self.look::<S, W>(other)? >= wanted {
+            return Ok(());
+        }
+        // What is too little for ever is not what may come.
+        if Self::is_closed(other) && self.look::<S, W>(other)? < wanted { Err(RingError::Closed) } else { Err(S::LACK) }
+    }
+
+    /// Has the other side ended?
+    pub(super) fn is_closed<W: Atom<Value = u64>>(other: &End<W>) -> bool {
+        other.closed.load(Ordering::Acquire) != 0
+    }
+
+    fn look_at<S: Side, W: Atom<Value = u64>>(&mut self, index: &W) -> Result<usize, RingError> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        // Acquire: with the Release in the other's `publish`.
+        let found = index.load(Ordering::Acquire);
+        let slots = S::slots(self.own, found, self.capacity);
+        // The other side only goes forward, and what it does only ever gives slots to this one.
+        if slots < S::slots(self.own, self.seen, self.capacity) || slots > self.capacity {
+            return Err(self.corrupt::<S>(found));
+        }
+        self.seen = found;
+        Ok(slots as usize)
+    }
+
+    #[cold]
+    fn corrupt<S: Side>(&mut self, found: u64) -> RingError {
+        // A producer can be popped up to its own index; a consumer be pushed a whole ring ahead of it.
+        let ahead = if S::LACK == RingError::Full { 0 } else { self.capacity };
+        let (least, most) = (self.seen, self.own.wrapping_add(ahead));
+        // As if nothing were this side's: each call looks, and finds the fault.
+        self.seen = self.own.wrapping_sub(if S::LACK == RingError::Full { self.capacity } else { 0 });
+        *self.fault.insert(RingError::Corrupt { found, least, most })
+    }
+
+    /// Hands slots over to the other side: no more than are known to be this one's.
+    #[inline(always)]
+    pub(super) fn publish<W: Atom<Value = u64>>(&mut self, mine: &End<W>, count: usize) {
+        self.own = self.own.wrapping_add(count as u64);
+        // Release: with the Acquire in the other's `look`.
+        mine.index.store(self.own, Ordering::Release);
+    }
+}

@@ -1,0 +1,21 @@
+//! Who is told of what a side has published.
+
+use super::wake::Wake;
+
+/// The other side, if it may be asleep; nobody, in a ring that nobody sleeps for.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a>(Option<&'a Wake>);
+
+impl<'a> Told<'a> {
+    pub(super) const fn nobody() -> Self {
+        Told(None)
+    }
+
+    /// This side's index is now `index`.
+    #[inline(always)]
+    pub(super) fn of(self, index: u64) {
+        if let Some(wake) = self.0 {
+            wake.after(index);
+        }
+    }
+}
