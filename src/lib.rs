@@ -64,6 +64,8 @@ mod forged;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod guide;
+#[cfg(target_os = "linux")]
+mod huge_pages;
 pub mod link;
 mod pool;
 pub mod ring;
@@ -76,13 +78,15 @@ mod sys;
 mod ticket;
 mod wire;
 
-pub use backed::{CheckError, ShmemBacked, ShmemView, ShmemViewMut, Value};
+pub use backed::{CheckError, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut, Value};
 #[cfg(feature = "ndarray")]
 pub use backed::{SharedArray, SharedArrayMut};
 pub use bytemuck;
 pub use config::{Backing, Config};
-pub use error::{Counts, Error, Kind, LinkFault, Refused, SegmentId, TokenFault};
+pub use error::{Counts, DescriptorFault, Error, Kind, LinkFault, Refused, SegmentId, TokenFault};
 pub use fingerprint::{fingerprint_of, fingerprint_of_struct};
+#[cfg(target_os = "linux")]
+pub use huge_pages::HugePages;
 pub use link::Link;
 pub use pool::{Stats, Swept, prefault, reclaim, stats, sweep, trim};
 pub use shareable::{Fields, Observed, Shareable, Synchronized};

@@ -203,6 +203,54 @@ pub unsafe trait ShmemBacked {
     }
 }
 
+/// A type whose [`check`](ShmemBacked::check) is complete, so that it can come from a process that is not trusted at all. What
+/// a pool's processes send each other is trusted further: see the [table](crate#who-is-trusted-with-what).
+///
+/// Slices, strings, arrays and [`Value`]s are such types, whatever plain elements they have.
+///
+/// ```
+/// use commonage::{CheckError, ShmemBacked, ShmemChecked, ShmemView};
+///
+/// /// Sixteen bits for each sample, one channel after the other.
+/// struct Sound(Vec<u8>);
+///
+/// // SAFETY: the views are of bytes, and find what the metadata does not fit.
+/// unsafe impl ShmemBacked for Sound {
+///     type NewArg = usize;
+///     type MetaData = u16;
+/// #   fn required_memory_arg(samples: &usize) -> usize {
+/// #       samples * 2
+/// #   }
+/// #   fn required_memory_src(src: &Self) -> usize {
+/// #       src.0.len()
+/// #   }
+/// #   fn new(_: &mut [u8], _: &usize) -> u16 {
+/// #       1
+/// #   }
+/// #   fn new_from_src(data: &mut [u8], src: &Self) -> u16 {
+/// #       data.copy_from_slice(&src.0);
+/// #       1
+/// #   }
+///     // ...
+///     fn check(data: &[u8], channels: &u16) -> Result<(), CheckError> {
+///         match data.len().checked_rem(2 * usize::from(*channels)) {
+///             Some(0) => Ok(()),
+///             _ => Err(CheckError::metadata(format!("{channels} channels can't have {} bytes", data.len()))),
+///         }
+///     }
+/// }
+///
+/// // SAFETY: `check` accepts whole samples for each of at least one channel, which is all that the views rely on.
+/// unsafe impl ShmemChecked for Sound {}
+/// ```
+///
+/// # Safety
+///
+/// The implementor promises: whatever bytes and metadata pass [`check`](ShmemBacked::check), whoever wrote them and to
+/// whatever end, views of them are sound. `check` reads nothing but what it is given, and neither it nor the metadata's
+/// `Deserialize` has undefined behaviour on any input.
+pub unsafe trait ShmemChecked: ShmemBacked {}
+
 /// How a value in shared memory is looked at.
 pub trait ShmemView<'a>: ShmemBacked {
     /// What a user reads through.

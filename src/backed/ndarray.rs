@@ -10,7 +10,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use ndarray::{Array, ArrayRef, ArrayView, ArrayViewMut, Axis, Dimension, ShapeBuilder, StrideShape};
 
 use super::{
-    CheckError, ShmemBacked, ShmemView, ShmemViewMut,
+    CheckError, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut,
     slice::{alignment_of, all_valid, any_bit_pattern, fits, room_for, start_of, start_of_mut, write_elements},
 };
 use crate::{Shared, SharedMut, fingerprint::fingerprint_of_family};
@@ -243,6 +243,15 @@ where
     fn fingerprint() -> u64 {
         fingerprint_of_family::<A>(b"ndarray ", D::NDIM.map_or(u64::MAX, |ndim| ndim as u64))
     }
+}
+
+// SAFETY: `check` accepts only layouts that stay within the data and lead from each index to another element, and finds
+// aligned, valid elements there. `Dimension` is sealed, so that no other crate's answers are relied on.
+unsafe impl<A, D> ShmemChecked for Array<A, D>
+where
+    A: NoUninit + CheckedBitPattern,
+    D: Dimension,
+{
 }
 
 impl<'a, A, D> ShmemView<'a> for Array<A, D>

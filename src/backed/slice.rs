@@ -7,7 +7,7 @@ use std::{any::TypeId, mem::MaybeUninit, ptr::NonNull, slice};
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 
-use super::{CheckError, ShmemBacked, ShmemView, ShmemViewMut};
+use super::{CheckError, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut};
 use crate::fingerprint::fingerprint_of_family;
 
 /// The alignment of blocks that hold `T`s: the default's, or more if `T` asks for more.
@@ -143,6 +143,9 @@ unsafe impl<T: NoUninit + CheckedBitPattern> ShmemBacked for [T] {
         fingerprint_of_family::<T>(b"slice   ", 0)
     }
 }
+
+// SAFETY: `check` accepts only aligned, valid `T`s within the data, by their number; the metadata is that number.
+unsafe impl<T: NoUninit + CheckedBitPattern> ShmemChecked for [T] {}
 
 impl<'a, T: NoUninit + CheckedBitPattern> ShmemView<'a> for [T] {
     type View = &'a [T];

@@ -6,7 +6,7 @@
 use std::str;
 
 use super::{
-    CheckError, ShmemBacked, ShmemView, ShmemViewMut,
+    CheckError, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut,
     slice::{fits, write_elements},
 };
 use crate::fingerprint::fingerprint_with;
@@ -60,6 +60,9 @@ unsafe impl ShmemBacked for str {
         fingerprint_with(b"str     ", "", 1, 1, 0)
     }
 }
+
+// SAFETY: `check` accepts only a number of bytes within the data, and only UTF-8.
+unsafe impl ShmemChecked for str {}
 
 impl<'a> ShmemView<'a> for str {
     type View = &'a str;

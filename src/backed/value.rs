@@ -12,7 +12,7 @@ use std::{
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::{
-    CheckError, ShmemBacked, ShmemView, ShmemViewMut,
+    CheckError, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut,
     slice::{alignment_of, start_of, start_of_mut, write_elements},
 };
 use crate::fingerprint::fingerprint_of_family;
@@ -115,6 +115,9 @@ unsafe impl<T: NoUninit + CheckedBitPattern> ShmemBacked for Value<T> {
         fingerprint_of_family::<T>(b"value   ", 0)
     }
 }
+
+// SAFETY: `check` accepts only an aligned, valid `T` within the data; there are no metadata.
+unsafe impl<T: NoUninit + CheckedBitPattern> ShmemChecked for Value<T> {}
 
 impl<'a, T: NoUninit + CheckedBitPattern> ShmemView<'a> for Value<T> {
     type View = &'a T;

@@ -4,11 +4,12 @@ use std::{fmt, io, ops::Range, time::Duration};
 
 use crate::ring::RingFault;
 
+mod descriptor_fault;
 mod link_fault;
 mod refused;
 mod token_fault;
 
-pub use self::{link_fault::LinkFault, refused::Refused, token_fault::TokenFault};
+pub use self::{descriptor_fault::DescriptorFault, link_fault::LinkFault, refused::Refused, token_fault::TokenFault};
 
 /// The number of a segment: 64 bits that nobody can guess, the same in every process that has it mapped. On Linux the last
 /// 16 say in which PID namespace it was made.
@@ -329,6 +330,9 @@ pub enum Error {
         /// Why.
         fault: LinkFault,
     },
+    /// A descriptor that was passed on is not what it has to be, or has not come.
+    #[error("descriptor: {0}")]
+    Descriptor(DescriptorFault),
     /// Memory can't be attached to as a ring.
     #[error("no ring: {0}")]
     Ring(#[from] RingFault),
