@@ -67,6 +67,9 @@ pub mod guide;
 #[cfg(target_os = "linux")]
 mod huge_pages;
 pub mod link;
+#[cfg(target_os = "linux")]
+#[cfg_attr(not(test), allow(dead_code))]
+mod passing;
 mod pool;
 pub mod ring;
 mod segment;

@@ -3,6 +3,7 @@
 mod announced;
 mod barred;
 mod byte_lock;
+mod descriptors;
 mod memory;
 mod object;
 mod place;
@@ -29,6 +30,7 @@ use rustix::{
 pub(crate) use self::{
     announced::{Announced, new_id, renew},
     barred::{pid_namespace, proc_is_our_own},
+    descriptors::kind_of_descriptor,
     memory::available_memory,
     object::{Object, unlink_named},
     place::{

@@ -56,9 +56,11 @@ pub(crate) use platform::{
     write_from,
 };
 #[cfg(target_os = "linux")]
-pub(crate) use platform::{pid_namespace, proc_is_our_own, unmap};
+pub(crate) use platform::{kind_of_descriptor, pid_namespace, proc_is_our_own, unmap};
 #[cfg(unix)]
 pub(crate) use unix::StandardTaken;
+#[cfg(target_os = "linux")]
+pub(crate) use unix::above_standard;
 #[cfg(windows)]
 use windows as platform;
 #[cfg(windows)]
