@@ -2,11 +2,14 @@
 
 mod announced;
 mod barred;
+pub(crate) mod barrier;
+mod bell;
 mod byte_lock;
 mod descriptors;
 mod memory;
 mod object;
 mod place;
+mod ring_memory;
 
 use std::{
     cell::Cell,
@@ -28,8 +31,9 @@ use rustix::{
 };
 
 pub(crate) use self::{
-    announced::{Announced, new_id, renew},
+    announced::{Announced, new_id, renew, replace},
     barred::{pid_namespace, proc_is_our_own},
+    bell::{Bell, NotABell, Waking},
     descriptors::kind_of_descriptor,
     memory::available_memory,
     object::{Object, unlink_named},
@@ -37,6 +41,7 @@ pub(crate) use self::{
         Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, process_lives, remove_place,
         unlink,
     },
+    ring_memory::RingMemory,
 };
 use super::unix::close_inherited;
 pub(crate) use super::unix::{

@@ -41,7 +41,7 @@ use rustix::{
 };
 
 pub(crate) use self::{
-    announced::{Announced, new_id, own_id, renew, set_own_id},
+    announced::{Announced, new_id, own_id, renew, replace, set_own_id},
     place::{Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, remove_place, unlink},
     process::process_lives,
     wait::{wait, wait_on, wake_all, wake_one},

@@ -45,8 +45,6 @@ use linux as platform;
 use macos as platform;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use platform::LockFile;
-#[cfg(unix)]
-use platform::renew;
 pub(crate) use platform::{
     Announced, Draft, Identity, Object, PUNCHES, Place, Uninherited, age, anonymous_works, at_exit, available_memory,
     back_named, boot_time, create_private, exclude_from_core_dumps, is_in_view, is_no_space, is_removed, largest_file,
@@ -56,7 +54,11 @@ pub(crate) use platform::{
     write_from,
 };
 #[cfg(target_os = "linux")]
-pub(crate) use platform::{kind_of_descriptor, pid_namespace, proc_is_our_own, unmap};
+pub(crate) use platform::{
+    Bell, NotABell, RingMemory, Waking, barrier, kind_of_descriptor, pid_namespace, proc_is_our_own, unmap,
+};
+#[cfg(unix)]
+use platform::{renew, replace};
 #[cfg(unix)]
 pub(crate) use unix::StandardTaken;
 #[cfg(target_os = "linux")]

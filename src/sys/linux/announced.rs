@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustix::{
+    event::{EventfdFlags, eventfd},
     fs::{Mode, OFlags, open},
     io::{Errno, fcntl_dupfd_cloexec, retry_on_intr},
     path::DecInt,
@@ -72,6 +73,15 @@ impl Announced {
 pub(crate) fn renew(number: RawFd) -> rustix::io::Result<()> {
     let new = reopen(number)?;
     // SAFETY: what has this number is inherited, and this replaces it in one step; whoever wraps it goes on to own it.
+    let answer = unsafe { libc::dup3(new.as_raw_fd(), number, libc::O_CLOEXEC) };
+    if answer == -1 { Err(last_error()) } else { Ok(()) }
+}
+
+/// In a forked child: puts something of the child's own under a number that it has inherited, which can always be read from.
+/// Only calls that a signal handler may make, too; after an error the number is as it was.
+pub(crate) fn replace(number: RawFd) -> rustix::io::Result<()> {
+    let new = eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    // SAFETY: as in `renew`.
     let answer = unsafe { libc::dup3(new.as_raw_fd(), number, libc::O_CLOEXEC) };
     if answer == -1 { Err(last_error()) } else { Ok(()) }
 }

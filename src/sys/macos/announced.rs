@@ -88,3 +88,8 @@ impl Announced {
 pub(crate) fn renew(_number: RawFd) -> rustix::io::Result<()> {
     Err(Errno::NOTSUP)
 }
+
+/// See Linux: nothing is to be replaced here.
+pub(crate) fn replace(_number: RawFd) -> rustix::io::Result<()> {
+    Err(Errno::NOTSUP)
+}

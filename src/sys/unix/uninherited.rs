@@ -5,15 +5,16 @@
 //! a register, and a child closes what it finds there. Closing unlocks nothing as long as the parent has its own.
 //!
 //! Some of them the child renews instead: it has the same file under the same number, through a description of its own
-//! that holds no locks.
+//! that holds no locks. Others it replaces: what others are told to watch must go on to be something that can be watched,
+//! and is the child's own.
 //!
 //! - The handlers of `fork` see to it that no descriptor is half-way into the register, or out of it, in the child, and
 //!   close them there. The child needs not call this crate for it.
 //! - A bare `clone`, or `_Fork`, runs no handlers: then the child closes them when it first asks for its process id. One
 //!   that never does keeps them.
 //!
-//! In the child, the inherited values are neutral, but for those that were renewed: their numbers may be those of other
-//! descriptors by now.
+//! In the child, the inherited values are neutral, but for those that were renewed or replaced: their numbers may be those
+//! of other descriptors by now.
 
 use std::{
     fs::File,
@@ -21,7 +22,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     path::Path,
     ptr,
-    sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering},
 };
 
 use rustix::{fs::fstat, io::Errno, process::getpid};
@@ -30,7 +31,7 @@ use super::{above_standard, identity_of};
 use crate::sys::{self, HeirLock};
 
 /// A descriptor of this process's own. In a forked child it is closed, or was never there, and this value is of no use;
-/// unless it was to be renewed there.
+/// unless it was to be renewed or replaced there.
 #[derive(Debug)]
 pub(crate) struct Uninherited<T: AsFd> {
     /// Dropped by the process that opened it, and by no other.
@@ -45,16 +46,27 @@ pub(crate) struct Uninherited<T: AsFd> {
 struct Entry {
     /// The descriptor, or `NONE`.
     number: AtomicI32,
-    /// What it is open on, and whether a child renews it. They are written before the number, and only under the lock.
+    /// What it is open on, and what a child does with it: an [`InAChild`]. They are written before the number, and only under
+    /// the lock.
     device: AtomicU64,
     inode: AtomicU64,
-    renewed: AtomicBool,
+    fate: AtomicU8,
     /// One more each time that it comes to hold nothing.
     tenure: AtomicU32,
     /// The entry that was made before this one.
     next: AtomicPtr<Entry>,
     /// Among the entries that hold nothing.
     next_free: AtomicPtr<Entry>,
+}
+
+/// What becomes of a descriptor in a forked child.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "there everything is closed"))]
+enum InAChild {
+    Closed,
+    Renewed,
+    Replaced,
 }
 
 const NONE: RawFd = -1;
@@ -77,17 +89,24 @@ impl<T: AsFd> Uninherited<T> {
     ///
     /// Those of `open`; want of memory.
     pub(crate) fn open<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
-        Self::register(open, false)
+        Self::register(open, InAChild::Closed)
     }
 
     /// As [`open`](Self::open), but a forked child has the same file through a new description, which can be read from; or
     /// nothing, if it can't be had.
     #[cfg(target_os = "linux")]
     pub(crate) fn renewed<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
-        Self::register(open, true)
+        Self::register(open, InAChild::Renewed)
     }
 
-    fn register<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>, renewed: bool) -> Result<Self, E> {
+    /// As [`open`](Self::open), but a forked child has, under the same number, what can always be read from and is nobody
+    /// else's; or nothing, if it can't be had.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn replaced<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
+        Self::register(open, InAChild::Replaced)
+    }
+
+    fn register<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>, fate: InAChild) -> Result<Self, E> {
         // Memory is taken outside of the lock: a memory allocator can have handlers of its own, and be in the middle of
         // a fork.
         let mut locked = Locked::by(sys::process_id());
@@ -106,7 +125,7 @@ impl<T: AsFd> Uninherited<T> {
         let (device, inode) = identity_of(&stat);
         entry.device.store(device, Ordering::Relaxed);
         entry.inode.store(inode, Ordering::Relaxed);
-        entry.renewed.store(renewed, Ordering::Relaxed);
+        entry.fate.store(fate as u8, Ordering::Relaxed);
         // Release: whoever finds the number finds what it stands for.
         entry.number.store(value.as_fd().as_raw_fd(), Ordering::Release);
         let tenure = entry.tenure.load(Ordering::Relaxed);
@@ -117,7 +136,7 @@ impl<T: AsFd> Uninherited<T> {
     ///
     /// # Errors
     ///
-    /// In a forked child: that there is none, unless it was renewed.
+    /// In a forked child: that there is none, unless it was renewed or replaced.
     pub(crate) fn get(&self) -> rustix::io::Result<&T> {
         if self.is_ours() { Ok(&self.value) } else { Err(Errno::BADF) }
     }
@@ -126,6 +145,32 @@ impl<T: AsFd> Uninherited<T> {
     #[cfg(target_os = "linux")]
     pub(crate) fn number(&self) -> RawFd {
         self.value.as_fd().as_raw_fd()
+    }
+
+    /// The descriptor, as it was opened or as a child has replaced it, for others to watch. One that a child could not replace
+    /// is closed, and whatever has its number by now is named.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn borrow(&self) -> BorrowedFd<'_> {
+        sys::process_id(); // a child that no handler has told replaces it now
+        self.value.as_fd()
+    }
+
+    /// What was opened, out of the register: a forked child is to inherit it from now on.
+    ///
+    /// # Errors
+    ///
+    /// In a forked child: that there is none, unless it was renewed or replaced.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn take(self) -> rustix::io::Result<T> {
+        if !self.is_ours() {
+            return Err(Errno::BADF);
+        }
+        let mut this = ManuallyDrop::new(self);
+        let locked = Locked::by(sys::process_id());
+        // SAFETY: taken here, and neither looked at nor dropped any more.
+        let value = unsafe { ManuallyDrop::take(&mut this.value) };
+        locked.give_back(this.entry);
+        Ok(value)
     }
 
     /// Is what was opened, or renewed, still what the number stands for?
@@ -171,11 +216,27 @@ impl Entry {
             number: AtomicI32::new(NONE),
             device: AtomicU64::new(0),
             inode: AtomicU64::new(0),
-            renewed: AtomicBool::new(false),
+            fate: AtomicU8::new(InAChild::Closed as u8),
             tenure: AtomicU32::new(0),
             next: null(),
             next_free: null(),
         }
+    }
+
+    /// In a forked child: renews the descriptor, or replaces it; false if it is to be closed, or nothing else can be done.
+    fn is_kept(&self, number: RawFd) -> bool {
+        let fate = self.fate.load(Ordering::Relaxed);
+        if fate == InAChild::Renewed as u8 {
+            return sys::renew(number).is_ok();
+        }
+        if fate != InAChild::Replaced as u8 || sys::replace(number).is_err() {
+            return false;
+        }
+        // What a child of this one inherits in its turn.
+        let (device, inode) = open_on(number).unwrap_or_default();
+        self.device.store(device, Ordering::Relaxed);
+        self.inode.store(inode, Ordering::Relaxed);
+        true
     }
 }
 
@@ -203,7 +264,7 @@ impl Locked {
         locked
     }
 
-    /// In a forked child: closes what its parent has registered, or renews it. Only calls that a signal handler may make, too.
+    /// In a forked child: closes what its parent has registered, or renews or replaces it. Only calls that a signal handler may make, too.
     fn settle(&self, pid: u32) {
         FREE.store(ptr::null_mut(), Ordering::Relaxed);
         let mut next = &ENTRIES;
@@ -213,7 +274,7 @@ impl Locked {
             let registered = (entry.device.load(Ordering::Relaxed), entry.inode.load(Ordering::Relaxed));
             let inherited = number != NONE && open_on(number) == Some(registered);
             next = &entry.next;
-            if inherited && entry.renewed.load(Ordering::Relaxed) && sys::renew(number).is_ok() {
+            if inherited && entry.is_kept(number) {
                 continue;
             }
             if inherited {
