@@ -86,7 +86,7 @@ pub use backed::{CheckError, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut,
 pub use backed::{SharedArray, SharedArrayMut};
 pub use bytemuck;
 pub use config::{Backing, Config};
-pub use error::{Counts, DescriptorFault, Error, Kind, LinkFault, Refused, SegmentId, TokenFault};
+pub use error::{Counts, DescriptorFault, Error, Kind, LinkFault, Refused, RingFault, SegmentId, TokenFault};
 pub use fingerprint::{fingerprint_of, fingerprint_of_struct};
 #[cfg(target_os = "linux")]
 pub use huge_pages::HugePages;

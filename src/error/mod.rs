@@ -2,14 +2,16 @@
 
 use std::{fmt, io, ops::Range, time::Duration};
 
-use crate::ring::RingFault;
-
 mod descriptor_fault;
 mod link_fault;
 mod refused;
+mod ring_fault;
 mod token_fault;
 
-pub use self::{descriptor_fault::DescriptorFault, link_fault::LinkFault, refused::Refused, token_fault::TokenFault};
+pub use self::{
+    descriptor_fault::DescriptorFault, link_fault::LinkFault, refused::Refused, ring_fault::RingFault,
+    token_fault::TokenFault,
+};
 
 /// The number of a segment: 64 bits that nobody can guess, the same in every process that has it mapped. On Linux the last
 /// 16 say in which PID namespace it was made.

@@ -15,8 +15,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{RingError, RingFault, layout::End};
-use crate::sync::atoms::Atom;
+use super::{RingError, layout::End};
+use crate::{RingFault, sync::atoms::Atom};
 
 /// What one side knows.
 pub(super) struct Indices {

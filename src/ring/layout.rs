@@ -13,8 +13,7 @@
 
 use std::{marker::PhantomData, ptr::NonNull, sync::atomic::AtomicU64};
 
-use super::RingFault;
-use crate::{Error, fingerprint_of};
+use crate::{Error, RingFault, fingerprint_of};
 
 /// What the address of a ring is a multiple of, in bytes.
 pub const ALIGNMENT: usize = 128;

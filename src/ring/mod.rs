@@ -43,7 +43,7 @@ use bytemuck::{AnyBitPattern, NoUninit};
 use self::layout::{Area, Head};
 pub use self::{
     consumer::Consumer,
-    error::{RingError, RingFault},
+    error::RingError,
     layout::{ALIGNMENT, required_memory},
     producer::Producer,
     read_chunk::ReadChunk,
