@@ -38,8 +38,12 @@ pub(super) enum Fences {
 /// Says that this side is about to sleep until the other's index has reached `index`. A fence comes after it, on both sides,
 /// and then a look at the index.
 pub(super) fn announce<W: Atom<Value = u64>>(word: &W, index: u64) {
-    // Zero is awake, and the last is for who has ended: an index of a ring that nobody has pushed so much through.
-    word.store(index.wrapping_add(1).clamp(1, ALWAYS - 1), Ordering::Relaxed);
+    let waits = match index.wrapping_add(1) {
+        // These mean something else. An index a little before it will do: who is woken too early looks, and sleeps again.
+        0 | ALWAYS => ALWAYS - 1,
+        waits => waits,
+    };
+    word.store(waits, Ordering::Relaxed);
 }
 
 /// Says that this side is awake.

@@ -31,7 +31,7 @@ pub(super) struct Indices {
 
 /// The side that an index is of: how far it may be from the other's.
 pub(super) trait Side {
-    /// How many slots are this side's, if it is at `own` and the other at `seen`.
+    /// How many slots are this side's, if it is at `own` and the other at `seen`: at the same index, what an empty ring has.
     fn slots(own: u64, seen: u64, capacity: u64) -> u64;
     /// What there is too little of.
     const LACK: RingError;
@@ -67,9 +67,10 @@ impl Indices {
         kind: u64,
     ) -> Result<Self, RingFault> {
         let capacity = capacity as u64;
+        mine.kind.store(kind, Ordering::Relaxed);
         // SeqCst: of two sides that attach at the same time, at least one finds the other's kind.
-        mine.kind.store(kind, Ordering::SeqCst);
-        let found = other.kind.load(Ordering::SeqCst);
+        W::fence(Ordering::SeqCst);
+        let found = other.kind.load(Ordering::Relaxed);
         // Acquire: as in `look`.
         let (own, seen) = (mine.index.load(Ordering::Acquire), other.index.load(Ordering::Acquire));
         let fault = if found != 0 && found != kind {
@@ -143,8 +144,17 @@ impl Indices {
         if self.look::<S, W>(other)? >= wanted {
             return Ok(());
         }
-        // What is too little for ever is not what may come.
-        if Self::is_closed(other) && self.look::<S, W>(other)? < wanted { Err(RingError::Closed) } else { Err(S::LACK) }
+        if !Self::is_closed(other) {
+            return Err(S::LACK);
+        }
+        // The last of it may have come just before the end; what is too little now is so for ever.
+        if self.look::<S, W>(other)? >= wanted { Ok(()) } else { Err(RingError::Closed) }
+    }
+
+    /// The index that the other side's has to reach for `wanted` slots to be this side's, no more than the capacity.
+    #[allow(dead_code, reason = "nobody sleeps yet")]
+    pub(super) fn awaited<S: Side>(&self, wanted: usize) -> u64 {
+        self.own.wrapping_add(wanted as u64).wrapping_sub(S::slots(0, 0, self.capacity))
     }
 
     /// Has the other side ended?

@@ -30,6 +30,8 @@ mod indices;
 mod layout;
 mod producer;
 mod read_chunk;
+#[allow(dead_code, reason = "nobody sleeps yet")]
+mod sleep;
 mod slots;
 mod told;
 #[path = "wake_elsewhere.rs"]
