@@ -3,6 +3,7 @@
 //!
 //! | you want | look at |
 //! |---|---|
+//! | a ring between two processes, on Linux: made by one, and an end of it sent to the other | `channel`, `Sender`, `Receiver` |
 //! | a ring within one process | [`split`] |
 //! | a ring in memory that you have, shared by whatever means | [`Producer::attach`], [`Consumer::attach`] |
 //! | to write and read elements where they are, without a copy of your own | [`WriteChunk`], [`ReadChunk`] |
@@ -22,9 +23,11 @@
 // until the other has come far enough, each with its words and orders; `slots.rs` copies. Both protocols are written for
 // words of any kind, so that the model checker runs the code that ships.
 
+#[cfg(target_os = "linux")]
+mod channel;
 mod consumer;
 mod error;
-#[allow(dead_code, reason = "nobody sleeps yet")]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only who has a channel sleeps"))]
 mod handshake;
 mod indices;
 mod layout;
@@ -34,7 +37,8 @@ mod read_chunk;
 mod sleep;
 mod slots;
 mod told;
-#[path = "wake_elsewhere.rs"]
+#[cfg_attr(target_os = "linux", path = "channel/wake.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "wake_elsewhere.rs")]
 mod wake;
 mod write_chunk;
 
@@ -42,6 +46,8 @@ use std::ptr::NonNull;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
+#[cfg(target_os = "linux")]
+pub use self::channel::{Fds, Options, Receiver, Sender, Unfinished, channel};
 use self::layout::{Area, Head};
 pub use self::{
     consumer::Consumer,

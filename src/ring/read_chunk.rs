@@ -112,7 +112,9 @@ impl<'a, T: AnyBitPattern + NoUninit> ReadChunk<'a, T> {
     #[inline]
     pub fn commit(self, count: usize) {
         let told = self.told;
-        told.of(self.publish(count));
+        if told.may_publish() {
+            told.of(self.publish(count));
+        }
     }
 
     /// Gives all of the slots back to the producer: see [`commit`](Self::commit).
@@ -130,7 +132,9 @@ impl<'a, T: AnyBitPattern + NoUninit> ReadChunk<'a, T> {
     /// If there are fewer elements.
     #[inline]
     pub fn commit_quietly(self, count: usize) {
-        self.publish(count);
+        if self.told.may_publish() {
+            self.publish(count);
+        }
     }
 
     #[inline(always)]

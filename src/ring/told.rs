@@ -11,6 +11,18 @@ impl<'a> Told<'a> {
         Told(None)
     }
 
+    /// The other side of a channel.
+    #[cfg(target_os = "linux")]
+    pub(super) const fn by(wake: &'a Wake) -> Self {
+        Told(Some(wake))
+    }
+
+    /// May this process publish anything? Not a forked child, in its parent's channel.
+    #[inline(always)]
+    pub(super) fn may_publish(self) -> bool {
+        self.0.is_none_or(Wake::is_ours)
+    }
+
     /// This side's index is now `index`.
     #[inline(always)]
     pub(super) fn of(self, index: u64) {

@@ -4,6 +4,10 @@
 pub(super) enum Wake {}
 
 impl Wake {
+    pub(super) fn is_ours(&self) -> bool {
+        match *self {}
+    }
+
     pub(super) fn after(&self, _: u64) {
         match *self {}
     }

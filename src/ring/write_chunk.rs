@@ -108,7 +108,9 @@ impl<'a, T: AnyBitPattern + NoUninit> WriteChunk<'a, T> {
     #[inline]
     pub fn commit(self, count: usize) {
         let told = self.told;
-        told.of(self.publish(count));
+        if told.may_publish() {
+            told.of(self.publish(count));
+        }
     }
 
     /// Hands all of the slots over to the consumer: see [`commit`](Self::commit).
@@ -126,7 +128,9 @@ impl<'a, T: AnyBitPattern + NoUninit> WriteChunk<'a, T> {
     /// If there are fewer slots.
     #[inline]
     pub fn commit_quietly(self, count: usize) {
-        self.publish(count);
+        if self.told.may_publish() {
+            self.publish(count);
+        }
     }
 
     #[inline(always)]

@@ -27,6 +27,16 @@ impl Patience {
         Instant::now().checked_add(duration).map_or(Patience::Endless, Patience::Until)
     }
 
+    /// How long a sleep may be that somebody ends; none if there is no time left.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere nobody is told of a death"))]
+    pub(crate) fn left(self) -> Option<Duration> {
+        match self {
+            Patience::Without => None,
+            Patience::Until(end) => Some(end.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero()),
+            Patience::Endless => Some(Duration::MAX),
+        }
+    }
+
     /// How long the next sleep may be; none if there is no time left.
     pub(crate) fn slice(self) -> Option<Duration> {
         match self {

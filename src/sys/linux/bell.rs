@@ -10,7 +10,6 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{FileType, fstat},
     io::Errno,
     net::{
         AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
@@ -18,10 +17,8 @@ use rustix::{
     },
 };
 
-use crate::sys::{
-    Uninherited,
-    unix::{above_standard, kind_of},
-};
+use super::kind_of_descriptor;
+use crate::sys::{Uninherited, unix::above_standard};
 
 /// What has ended a wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,13 +56,13 @@ impl Bell {
     ///
     /// What it is, if it is not one; or what the system says.
     pub(crate) fn received(fd: OwnedFd) -> Result<Bell, NotABell> {
-        let stat = fstat(&fd)?;
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        if kind != FileType::Socket {
-            let found = if kind == FileType::RegularFile { "a file" } else { kind_of(kind) };
-            return Err(NotABell::Kind(found.to_owned()));
-        }
-        let (domain, of) = (socket_domain(&fd)?, socket_type(&fd)?);
+        // A socket first of all: what is asked of something else can keep this process waiting.
+        let of = match socket_type(&fd) {
+            Ok(of) => of,
+            Err(Errno::NOTSOCK | Errno::BADF) => return Err(NotABell::Kind(kind_of_descriptor(fd.as_fd()))),
+            Err(error) => return Err(error.into()),
+        };
+        let domain = socket_domain(&fd)?;
         if domain != AddressFamily::UNIX || of != SocketType::STREAM {
             let found = format!("a socket of family {} and type {}", domain.as_raw(), of.as_raw());
             return Err(NotABell::Kind(found));

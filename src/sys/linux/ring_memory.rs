@@ -8,24 +8,20 @@ use std::{
 
 use rustix::{
     fs::{
-        FileType, MemfdFlags, Mode, SealFlags, fchmod, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs, ftruncate,
-        memfd_create,
+        MemfdFlags, Mode, SealFlags, fchmod, fcntl_add_seals, fcntl_get_seals, fstat, fstatfs, ftruncate, memfd_create,
     },
     io::Errno,
     mm::{MapFlags, ProtFlags, mlock, mmap},
 };
 
 use super::{
-    available_memory,
+    available_memory, kind_of_descriptor,
     object::{available, reserve},
     populate,
 };
 use crate::{
     DescriptorFault, Error, HugePages,
-    sys::{
-        self, Mapping, Uninherited, largest_file, page_size,
-        unix::{above_standard, kind_of},
-    },
+    sys::{self, Mapping, Uninherited, largest_file, page_size, unix::above_standard},
 };
 
 /// What keeps its size as it is.
@@ -96,22 +92,9 @@ impl RingMemory {
     ///
     /// [`Error::Descriptor`], [`Error::Os`].
     pub(crate) fn received(fd: OwnedFd, least: usize, huge_pages_too: bool) -> Result<RingMemory, Error> {
-        let fd = Uninherited::open(|| above_standard(fd)).map_err(|error| Error::os("fcntl(F_DUPFD)", error))?;
-        let open = fd.get().map_err(|error| Error::os("fcntl", error))?;
-        let stat = fstat(open).map_err(|error| Error::os("fstat", error))?;
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        if kind != FileType::RegularFile {
-            return Err(Error::Descriptor(DescriptorFault::NotMemory { found: kind_of(kind).to_owned() }));
-        }
-        let seals = match fcntl_get_seals(open) {
-            Ok(seals) => seals,
-            Err(Errno::BADF) => {
-                let found = "a place in a file system (`O_PATH`)".to_owned();
-                return Err(Error::Descriptor(DescriptorFault::NotMemory { found }));
-            }
-            Err(_) => {
-                return Err(Error::Descriptor(DescriptorFault::NotMemory { found: "a file with a name".to_owned() }));
-            }
+        // What has seals lies in memory: only of that more is asked, because others could keep this process waiting.
+        let Ok(seals) = fcntl_get_seals(&fd) else {
+            return Err(Error::Descriptor(DescriptorFault::NotMemory { found: kind_of_descriptor(fd.as_fd()) }));
         };
         if !seals.contains(SIZE) {
             let missing = format!("{:?}", SIZE - seals);
@@ -120,11 +103,12 @@ impl RingMemory {
         if seals.intersects(READ_ONLY) {
             return Err(Error::Descriptor(DescriptorFault::WriteSealed));
         }
-        let huge = huge_page_size(open)?;
+        let huge = huge_page_size(&fd)?;
         if huge.is_some() && !huge_pages_too {
             return Err(Error::Descriptor(DescriptorFault::HugePages));
         }
-        // From here on nobody changes the size.
+        let stat = fstat(&fd).map_err(|error| Error::os("fstat", error))?;
+        // Nobody changes the size.
         let size = stat.st_size.cast_unsigned();
         if size < least as u64 {
             return Err(Error::Descriptor(DescriptorFault::TooShort { size, needed: least as u64 }));
@@ -136,7 +120,8 @@ impl RingMemory {
         let limit = isize::MAX.cast_unsigned();
         let len = usize::try_from(size).ok().filter(|len| *len <= limit);
         let len = len.ok_or(Error::TooLarge { requested: usize::MAX, limit })?;
-        let mapping = map(open, len, huge.is_some())?;
+        let mapping = map(&fd, len, huge.is_some())?;
+        let fd = Uninherited::open(|| above_standard(fd)).map_err(|error| Error::os("fcntl(F_DUPFD)", error))?;
         Ok(RingMemory { fd, mapping })
     }
 

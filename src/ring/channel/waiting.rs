@@ -1,0 +1,247 @@
+//! What both sides of a channel have, and how each of them waits for the other.
+
+use std::{
+    ptr::NonNull,
+    sync::atomic::{AtomicU64, Ordering, fence},
+    thread,
+    time::Duration,
+};
+
+use bytemuck::{AnyBitPattern, NoUninit};
+
+use super::wake::Wake;
+use crate::{
+    ring::{
+        Consumer, Producer, RingError,
+        handshake::{announce, end, retract},
+    },
+    sync::patience::{Patience, pause},
+    sys::{RingMemory, Waking, barrier},
+};
+
+/// How often a side looks before it sleeps.
+pub(super) const SPINS: u32 = 100;
+/// How long one sleep takes, at most, where this process can have no fence run on others' processors.
+const NAP: Duration = Duration::from_millis(1);
+/// So many times in a row a side lets itself be woken for nothing, before it takes a [`NAP`].
+const PATIENT: u32 = 64;
+
+/// One side's half of the core, as waiting needs it.
+pub(super) trait Half {
+    /// How many slots are this side's. `gone`: the other side was known to have ended before.
+    fn look(&mut self, gone: bool) -> Result<usize, RingError>;
+    /// The other side has ended.
+    fn has_ended(&self) -> bool;
+    /// The index that the other side has when so many slots are this side's.
+    fn index_for(&self, slots: usize) -> u64;
+    fn slots_in_all(&self) -> usize;
+}
+
+impl<T: AnyBitPattern + NoUninit> Half for Producer<'_, T> {
+    fn look(&mut self, gone: bool) -> Result<usize, RingError> {
+        if gone { Err(RingError::Closed) } else { self.slots() }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn index_for(&self, slots: usize) -> u64 {
+        self.indices.own().wrapping_add(slots as u64).wrapping_sub(self.capacity() as u64)
+    }
+
+    fn slots_in_all(&self) -> usize {
+        self.capacity()
+    }
+}
+
+impl<T: AnyBitPattern + NoUninit> Half for Consumer<'_, T> {
+    fn look(&mut self, gone: bool) -> Result<usize, RingError> {
+        match self.slots()? {
+            0 if gone => Err(RingError::Closed),
+            slots => Ok(slots),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn index_for(&self, slots: usize) -> u64 {
+        self.indices.own().wrapping_add(slots as u64)
+    }
+
+    fn slots_in_all(&self) -> usize {
+        self.capacity()
+    }
+}
+
+/// What both sides have.
+pub(super) struct Common {
+    /// What this side waits for: in `memory`.
+    mine: NonNull<AtomicU64>,
+    wake: Wake,
+    spins: u32,
+    /// Unmapped last.
+    memory: RingMemory,
+}
+
+// SAFETY: the word is an atomic in memory that goes with this value; the rest can be sent.
+unsafe impl Send for Common {}
+// SAFETY: the same, and shared.
+unsafe impl Sync for Common {}
+
+impl Common {
+    /// # Safety
+    ///
+    /// `mine` lies in `memory`.
+    pub(super) unsafe fn new(mine: NonNull<AtomicU64>, wake: Wake, memory: RingMemory) -> Self {
+        let common = Common { mine, wake, spins: SPINS, memory };
+        retract(common.mine());
+        common
+    }
+
+    fn mine(&self) -> &AtomicU64 {
+        // SAFETY: it lies in the memory, which is mapped for as long as this value is there.
+        unsafe { self.mine.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(super) fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    pub(super) fn memory(&self) -> &RingMemory {
+        &self.memory
+    }
+
+    pub(super) fn into_parts(self) -> (RingMemory, Wake) {
+        (self.memory, self.wake)
+    }
+
+    pub(super) fn set_spins(&mut self, spins: u32) {
+        self.spins = spins;
+    }
+
+    /// An error in a forked child.
+    #[inline(always)]
+    pub(super) fn check(&self) -> Result<(), RingError> {
+        if self.wake.is_ours() { Ok(()) } else { Err(RingError::Inherited) }
+    }
+
+    /// Has the other side ended, as far as the system knows?
+    pub(super) fn asks_gone(&self) -> bool {
+        if self.wake.bell().has_hung_up() {
+            self.wake.set_gone();
+        }
+        self.wake.is_gone()
+    }
+
+    /// This side has ended, and has said so in its indices.
+    pub(super) fn at_the_end(&self) {
+        // Release: whoever finds the word finds the rest.
+        fence(Ordering::Release);
+        end(self.mine());
+        self.wake.at_the_end();
+    }
+
+    /// What a wait for `least` slots ends with, if it ends now.
+    fn found(&self, half: &mut impl Half, least: usize) -> Option<Result<usize, RingError>> {
+        // First this, then the index: what is found after the end is all there is.
+        let gone = self.wake.is_gone() || half.has_ended();
+        match half.look(gone) {
+            Ok(slots) if slots >= least => Some(Ok(slots)),
+            Ok(_) if gone => Some(Err(RingError::Closed)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Waits until `least` slots are this side's: how many are. Once asleep it is woken only for `better` of them, if that is
+    /// more.
+    pub(super) fn wait(
+        &self,
+        half: &mut impl Half,
+        least: usize,
+        better: usize,
+        patience: Patience,
+    ) -> Result<usize, RingError> {
+        let capacity = half.slots_in_all();
+        if least > capacity {
+            return Err(RingError::TooMany { capacity });
+        }
+        let index = half.index_for(least.max(better.min(capacity)));
+        let mut turn = 0;
+        loop {
+            if let Some(found) = self.found(half, least) {
+                return found;
+            }
+            if turn >= self.spins || matches!(patience, Patience::Without) {
+                break;
+            }
+            pause(turn);
+            turn += 1;
+        }
+        let mut in_vain = 0;
+        loop {
+            let at_most = patience.left().ok_or(RingError::TimedOut)?;
+            if let Some(found) = self.sleep(half, least, index, at_most) {
+                return found;
+            }
+            in_vain += 1;
+            if in_vain > PATIENT {
+                // An honest side rings once for each sleep, when there is something. This one can only waste its own time.
+                thread::sleep(NAP.min(at_most));
+            }
+        }
+    }
+
+    /// Sleeps once, unless there is something.
+    fn sleep(
+        &self,
+        half: &mut impl Half,
+        least: usize,
+        index: u64,
+        at_most: Duration,
+    ) -> Option<Result<usize, RingError>> {
+        announce(self.mine(), index);
+        let heard = barrier::heavy();
+        let mut found = self.found(half, least);
+        if found.is_none() {
+            let at_most = if heard { at_most } else { at_most.min(NAP) };
+            if self.wake.bell().wait(Some(at_most)) == Waking::HungUp {
+                self.wake.set_gone();
+            }
+        }
+        retract(self.mine());
+        if found.is_none() {
+            found = self.found(half, least);
+        }
+        found
+    }
+
+    /// Says that this side is about to wait for one slot by other means: false if there is one.
+    pub(super) fn prepare(&self, half: &mut impl Half) -> Result<bool, RingError> {
+        if let Some(found) = self.found(half, 1) {
+            return found.map(|_| false);
+        }
+        announce(self.mine(), half.index_for(1));
+        if !barrier::heavy() {
+            // What the other side has done before it could see the announcement is to be seen by then.
+            thread::sleep(NAP);
+        }
+        let found = self.found(half, 1);
+        if found.is_some() {
+            retract(self.mine());
+        }
+        found.map_or(Ok(true), |found| found.map(|_| false))
+    }
+
+    /// That wait is over.
+    pub(super) fn finish(&self) {
+        retract(self.mine());
+        if self.wake.bell().wait(Some(Duration::ZERO)) == Waking::HungUp {
+            self.wake.set_gone();
+        }
+    }
+}
