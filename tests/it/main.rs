@@ -34,6 +34,8 @@ mod parts;
 mod parts_of_peers;
 mod processes;
 mod puppet;
+#[cfg(target_os = "linux")]
+mod ring_channel;
 #[cfg(feature = "ndarray")]
 mod rows;
 mod scene;

@@ -33,7 +33,7 @@ use crate::Error;
 /// sender.send_over(&here)?;
 ///
 /// let other = thread::spawn(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-///     let mut sender = ring::Sender::receive_over(&there)?; // in another process, as a rule
+///     let mut sender = ring::Sender::<u64>::receive_over(&there)?; // in another process, as a rule
 ///     for number in 0..10_000 {
 ///         sender.push(number)?; // waits for room
 ///     }
