@@ -10,6 +10,7 @@
 //! | a value that several write at the same time, each a part of it | [`SharedMut`, parts](SharedMut#parts) |
 //! | arrays, with the feature `ndarray` | `SharedArray`, `SharedArrayMut` |
 //! | a single plain value | [`Value`] |
+//! | a value for processes that don't trust each other, on Linux | `Sealed` and `sealed` |
 //! | a message that can be forwarded, kept, taken back | [`Ticket`] |
 //! | a value with a name, or in a file, for processes that have no channel between them | [`Link`] |
 //! | locks, values and events in it that survive the death of who holds them | [`sync`] |
@@ -68,10 +69,11 @@ pub mod guide;
 mod huge_pages;
 pub mod link;
 #[cfg(target_os = "linux")]
-#[cfg_attr(not(test), allow(dead_code))]
 mod passing;
 mod pool;
 pub mod ring;
+#[cfg(target_os = "linux")]
+pub mod sealed;
 mod segment;
 mod shareable;
 mod shared;
@@ -92,6 +94,8 @@ pub use fingerprint::{fingerprint_of, fingerprint_of_struct};
 pub use huge_pages::HugePages;
 pub use link::Link;
 pub use pool::{Stats, Swept, prefault, reclaim, stats, sweep, trim};
+#[cfg(target_os = "linux")]
+pub use sealed::Sealed;
 pub use shareable::{Fields, Observed, Shareable, Synchronized};
 pub use shared::{Shared, SharedSlice, SharedStr};
 pub use shared_mut::{SharedMut, SharedSliceMut, SharedStrMut, SharedUninit};

@@ -1,6 +1,9 @@
 //! Asking before reserving: a memfd has no limit of its own, and without the question the first to say no is the system's
 //! out-of-memory killer.
 
+#[cfg(target_os = "linux")]
+use std::sync::Mutex;
+
 use crate::{Error, segment::Segment, sys};
 
 /// The most that is handed out between two questions, in bytes.
@@ -38,5 +41,16 @@ impl Budget {
         }
         self.left -= bytes;
         Ok(())
+    }
+}
+
+/// Leave to have `bytes` that no segment has.
+#[cfg(target_os = "linux")]
+pub(crate) fn leave_to_have(bytes: u64) -> Result<(), Error> {
+    static BUDGET: Mutex<Budget> = Mutex::new(Budget::new());
+    match BUDGET.try_lock() {
+        Ok(mut budget) => budget.take(bytes, None),
+        // Nobody waits, a forked child least of all, whose parent had it.
+        Err(_) => Budget::new().take(bytes, None),
     }
 }

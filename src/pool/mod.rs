@@ -90,6 +90,8 @@ mod wills;
 mod word;
 
 pub(crate) use block::Part;
+#[cfg(target_os = "linux")]
+pub(crate) use budget::leave_to_have;
 pub(crate) use claims::Source;
 pub(crate) use layout::PAGE;
 pub(crate) use owner::{allocate, allocate_copy};

@@ -159,6 +159,22 @@ pub(crate) fn copy_plain<'a, T: ShmemBacked + ?Sized>(
     Some(pool::allocate_copy(bytes, T::ALIGNMENT, T::fingerprint(), kind).map(|part| (part, metadata)))
 }
 
+/// A new value that has these bytes, and metadata that belong to them.
+#[cfg(target_os = "linux")]
+pub(crate) fn copy_of_bytes<T: ShmemBacked + ?Sized>(
+    kind: Kind,
+    bytes: &[u8],
+    metadata: &T::MetaData,
+) -> Result<(Part, T::MetaData), Error> {
+    let copied = copy_plain::<T>(kind, bytes.len(), || Some((bytes, metadata.clone())));
+    copied.unwrap_or_else(|| {
+        make::<T>(kind, bytes.len(), false, |data| {
+            data.copy_from_slice(bytes);
+            metadata.clone()
+        })
+    })
+}
+
 impl<T> Shared<T>
 where
     T: ShmemBacked + ?Sized,
@@ -213,6 +229,13 @@ where
     pub(crate) fn from_parts(part: Part, metadata: T::MetaData) -> Self {
         let shared = T::shares_metadata(&metadata);
         Shared { part, metadata: Metadata::new(metadata, shared), of: PhantomData }
+    }
+
+    /// The bytes of the value, and its metadata.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn raw(&self) -> (&[u8], &T::MetaData) {
+        // SAFETY: a `Shared`'s block is not exclusive while this handle is there (`part`), so nobody writes it.
+        (unsafe { self.part.bytes() }, &self.metadata)
     }
 
     /// A view of the value: for slices `&[E]`, for strings `&str`, for arrays an `ArrayView`.

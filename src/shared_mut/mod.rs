@@ -165,6 +165,15 @@ where
         SharedMut { hold: Exclusive::new(part), metadata, of: PhantomData }
     }
 
+    /// The bytes of the value, and its metadata.
+    ///
+    /// Panics if the handle has been serialized.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub(crate) fn raw(&self) -> (&[u8], &T::MetaData) {
+        (self.hold.bytes(), &self.metadata)
+    }
+
     /// A view of the value: for slices `&[E]`, for strings `&str`, for arrays an `ArrayView`.
     ///
     /// # Panics

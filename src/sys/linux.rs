@@ -10,6 +10,7 @@ mod memory;
 mod object;
 mod place;
 mod ring_memory;
+mod sealed_memfd;
 
 use std::{
     cell::Cell,
@@ -42,6 +43,7 @@ pub(crate) use self::{
         unlink,
     },
     ring_memory::RingMemory,
+    sealed_memfd::{ReadOnlyMapping, SealedMemfd, UnsealedMemfd},
 };
 use super::unix::close_inherited;
 pub(crate) use super::unix::{

@@ -28,7 +28,7 @@ use rustix::{
 #[cfg(any(test, not(target_os = "linux")))]
 pub(crate) use self::lock_file::LockFile;
 #[cfg(target_os = "linux")]
-pub(crate) use self::uninherited::close_inherited;
+pub(crate) use self::uninherited::{between_forks, close_inherited};
 pub(crate) use self::{standard::StandardTaken, uninherited::Uninherited};
 use crate::{Error, sys::named_directory};
 

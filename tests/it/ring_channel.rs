@@ -16,7 +16,13 @@ fn an_end_that_was_sent_goes_on_where_it_was() {
         }
     });
     for number in 0..10_000 {
-        match receiver.pop() { Ok(n) => assert_eq!(n, number), Err(e) => {other.join().unwrap(); panic!("{e}")} };
+        match receiver.pop() {
+            Ok(n) => assert_eq!(n, number),
+            Err(e) => {
+                other.join().unwrap();
+                panic!("{e}")
+            }
+        };
     }
     assert_eq!(receiver.pop(), Err(RingError::Closed));
     other.join().unwrap();

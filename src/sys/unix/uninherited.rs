@@ -248,6 +248,18 @@ pub(crate) fn close_inherited(pid: u32) {
     }
 }
 
+/// Does something while no other thread forks: no child is half-way through it.
+///
+/// # Errors
+///
+/// Want of memory.
+#[cfg(target_os = "linux")]
+pub(crate) fn between_forks<R>(act: impl FnOnce() -> R) -> rustix::io::Result<R> {
+    let locked = Locked::by(sys::process_id());
+    locked.see_to_forks()?;
+    Ok(act())
+}
+
 /// The right to change the register. There is nothing in it but what is this process's.
 struct Locked(());
 

@@ -1,0 +1,129 @@
+//! How a value gets into a memfd, and out of one.
+
+use std::{
+    any::type_name,
+    marker::PhantomData,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::Arc,
+};
+
+use super::{
+    Inner, Options, Sealed, Seals,
+    header::{HEADER, Header, start_of_data},
+};
+use crate::{
+    Error, HugePages, ShmemChecked,
+    passing::{self, What},
+    pool,
+    sys::{SealedMemfd, UnsealedMemfd},
+};
+
+/// From so many bytes on the system writes them, which clears no page first.
+const LARGE: usize = 64 << 10;
+
+/// A value of `len` bytes that `fill` writes where it stays.
+pub(super) fn make<T: ShmemChecked + ?Sized>(
+    options: &Options<T>,
+    len: usize,
+    fill: impl FnOnce(&mut [u8]) -> T::MetaData,
+) -> Result<Sealed<T>, Error> {
+    let start = start_of_data::<T>()?;
+    let mut memfd = new_memfd(options, start.saturating_add(len))?;
+    let mut writable = memfd.map()?;
+    let metadata = fill(&mut writable.bytes_mut()[start..start + len]);
+    writable.fill_holes();
+    drop(writable);
+    finish(options, memfd, start, len, &metadata)
+}
+
+/// A copy of `src`.
+pub(super) fn copy<T: ShmemChecked + ?Sized>(options: &Options<T>, src: &T) -> Result<Sealed<T>, Error> {
+    let len = T::required_memory_src(src);
+    match T::plain_bytes(src).filter(|(bytes, _)| bytes.len() == len && len >= LARGE) {
+        Some((bytes, metadata)) => copy_bytes(options, bytes, &metadata),
+        None => make(options, len, |data| T::new_from_src(data, src)),
+    }
+}
+
+/// The value that has these bytes and metadata.
+pub(super) fn copy_bytes<T: ShmemChecked + ?Sized>(
+    options: &Options<T>,
+    bytes: &[u8],
+    metadata: &T::MetaData,
+) -> Result<Sealed<T>, Error> {
+    let start = start_of_data::<T>()?;
+    let memfd = new_memfd(options, start.saturating_add(bytes.len()))?;
+    memfd.write_at(start as u64, bytes)?;
+    finish(options, memfd, start, bytes.len(), metadata)
+}
+
+fn new_memfd<T: ShmemChecked + ?Sized>(options: &Options<T>, len: usize) -> Result<UnsealedMemfd, Error> {
+    UnsealedMemfd::create(&options.name, len, options.huge_pages.map(HugePages::flags), pool::leave_to_have)
+}
+
+/// Writes what the memory says of itself, and seals it. What comes of it is looked at as if it were somebody else's: what its
+/// maker has, a receiver has.
+fn finish<T: ShmemChecked + ?Sized>(
+    options: &Options<T>,
+    mut memfd: UnsealedMemfd,
+    start: usize,
+    len: usize,
+    metadata: &T::MetaData,
+) -> Result<Sealed<T>, Error> {
+    let unfit = |reason: String| Error::Metadata { type_name: type_name::<T>(), reason };
+    let bytes = postcard::to_allocvec(metadata).map_err(|error| unfit(error.to_string()))?;
+    let metadata_len = u32::try_from(bytes.len()).map_err(|_| unfit(format!("they are {} bytes", bytes.len())))?;
+    let mut at = HEADER;
+    if bytes.len() > start - HEADER {
+        at = start + len;
+        memfd.extend(at.saturating_add(bytes.len()))?;
+    }
+    let header = Header {
+        metadata_len,
+        fingerprint: T::fingerprint(),
+        metadata: at as u64,
+        data: start as u64,
+        data_len: len as u64,
+    };
+    memfd.write_at(at as u64, &bytes)?;
+    memfd.write_at(0, &header.bytes())?;
+    value_in(memfd.seal(options.seals.flags())?)
+}
+
+/// What a frame brings.
+pub(super) fn receive(stream: &UnixStream) -> Result<OwnedFd, Error> {
+    let [fd] = passing::receive(stream, What::SealedValue)?;
+    Ok(fd)
+}
+
+pub(super) fn send(stream: &UnixStream, fd: impl AsFd) -> Result<(), Error> {
+    passing::send(stream, What::SealedValue, &[fd.as_fd()])
+}
+
+/// The value in a descriptor of anybody's.
+pub(super) fn open<T: ShmemChecked + ?Sized>(fd: OwnedFd, huge: bool) -> Result<Sealed<T>, Error> {
+    value_in(SealedMemfd::new(fd, huge)?)
+}
+
+/// As [`open`], of what may not be sealed yet.
+pub(super) fn seal<T: ShmemChecked + ?Sized>(fd: OwnedFd, seals: Seals, huge: bool) -> Result<Sealed<T>, Error> {
+    value_in(SealedMemfd::seal(fd, seals.flags(), huge)?)
+}
+
+fn value_in<T: ShmemChecked + ?Sized>(memfd: SealedMemfd) -> Result<Sealed<T>, Error> {
+    let header = Header::parse(&memfd.first()?)?;
+    let parts = header.parts::<T>()?;
+    memfd.must_have(parts.end)?;
+    let mapping = memfd.map(parts.end)?;
+    let unfit = |reason: String| Error::Metadata { type_name: type_name::<T>(), reason };
+    let metadata = match postcard::take_from_bytes::<T::MetaData>(&mapping.bytes()[parts.metadata]) {
+        Ok((metadata, [])) => metadata,
+        Ok((_, rest)) => return Err(unfit(format!("{} bytes are left behind them", rest.len()))),
+        Err(error) => return Err(unfit(error.to_string())),
+    };
+    T::check(&mapping.bytes()[parts.data.clone()], &metadata).map_err(|error| error.into_error::<T>())?;
+    Ok(Sealed { inner: Arc::new(Inner { fd: memfd.into_fd(), mapping, data: parts.data, metadata }), of: PhantomData })
+}
