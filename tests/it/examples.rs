@@ -89,6 +89,23 @@ fn a_reader_of_telemetry_waits_for_a_writer_and_outlives_one_that_is_killed() {
     reader.success();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sound_is_heard_as_it_was_played_and_what_is_lost_is_counted() {
+    let figures = |output: &str| {
+        let line = output.lines().find(|line| line.contains(" heard, ")).expect("a line of figures");
+        let numbers = line.split([' ', ':', ',']).filter_map(|word| word.parse::<u64>().ok());
+        <[u64; 4]>::try_from(numbers.collect::<Vec<_>>()).expect("frames, heard, overruns, underruns")
+    };
+    for stall in ["0", "150"] {
+        let output = example("audio").arg("--seconds").arg("1").arg("--stall").arg(stall).run_to_success();
+        let output = String::from_utf8(output.stdout).unwrap();
+        let [frames, heard, overruns, underruns] = figures(&output);
+        assert_eq!((frames, heard + overruns), (100, 100), "{output}");
+        assert!(stall == "0" || underruns > 0, "eight frames are 80 ms, and nothing came for 150: {output}");
+    }
+}
+
 /// How many samples a reader says at its end that it has seen, none of them torn.
 fn new(from: &mut impl BufRead) -> u64 {
     assert_eq!(said(from, ""), "open");
