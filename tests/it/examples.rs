@@ -97,12 +97,12 @@ fn a_sound_is_heard_as_it_was_played_and_what_is_lost_is_counted() {
         let numbers = line.split([' ', ':', ',']).filter_map(|word| word.parse::<u64>().ok());
         <[u64; 4]>::try_from(numbers.collect::<Vec<_>>()).expect("frames, heard, overruns, underruns")
     };
-    for stall in ["0", "150"] {
+    for stall in ["0", "400"] {
         let output = example("audio").arg("--seconds").arg("1").arg("--stall").arg(stall).run_to_success();
         let output = String::from_utf8(output.stdout).unwrap();
         let [frames, heard, overruns, underruns] = figures(&output);
         assert_eq!((frames, heard + overruns), (100, 100), "{output}");
-        assert!(stall == "0" || underruns > 0, "eight frames are 80 ms, and nothing came for 150: {output}");
+        assert!(stall == "0" || underruns > 0, "eight frames are 80 ms, and nothing came for 400: {output}");
     }
 }
 
