@@ -112,17 +112,17 @@ impl Indices {
     /// [`RingError::Corrupt`]; [`RingError::Closed`] if the other side has ended, but for a consumer only when nothing is
     /// left.
     pub(super) fn look<S: Side, W: Atom<Value = u64>>(&mut self, other: &End<W>) -> Result<usize, RingError> {
-        let slots = self.look_at::<S, W>(&other.index)?;
-        // Acquire: with the Release in `close`, so that an index loaded from here on is the last.
-        if other.closed.load(Ordering::Acquire) == 0 {
-            return Ok(slots);
+        if let Some(fault) = self.fault {
+            return Err(fault);
         }
-        match S::LACK {
-            RingError::Empty => match self.look_at::<S, W>(&other.index)? {
-                0 => Err(RingError::Closed),
-                slots => Ok(slots),
-            },
-            _ => Err(RingError::Closed),
+        let closed = Self::is_closed(other);
+        // What was pushed before the end is still to be had; what would be pushed after it, nobody pops.
+        if closed && S::LACK == RingError::Full {
+            return Err(RingError::Closed);
+        }
+        match self.look_at::<S, W>(&other.index)? {
+            0 if closed => Err(RingError::Closed),
+            slots => Ok(slots),
         }
     }
 
@@ -141,14 +141,13 @@ impl Indices {
         if wanted > capacity {
             return Err(RingError::TooMany { capacity });
         }
-        if self.look::<S, W>(other)? >= wanted {
-            return Ok(());
+        let closed = Self::is_closed(other);
+        match self.look::<S, W>(other)? {
+            slots if slots >= wanted => Ok(()),
+            // What is too little at the end is so for ever.
+            _ if closed => Err(RingError::Closed),
+            _ => Err(S::LACK),
         }
-        if !Self::is_closed(other) {
-            return Err(S::LACK);
-        }
-        // The last of it may have come just before the end; what is too little now is so for ever.
-        if self.look::<S, W>(other)? >= wanted { Ok(()) } else { Err(RingError::Closed) }
     }
 
     /// The index that the other side's has to reach for `wanted` slots to be this side's, no more than the capacity.
@@ -157,15 +156,13 @@ impl Indices {
         self.own.wrapping_add(wanted as u64).wrapping_sub(S::slots(0, 0, self.capacity))
     }
 
-    /// Has the other side ended?
+    /// Has the other side ended? If it has, an index that is loaded after that is its last.
     pub(super) fn is_closed<W: Atom<Value = u64>>(other: &End<W>) -> bool {
+        // Acquire: with the Release in `close`.
         other.closed.load(Ordering::Acquire) != 0
     }
 
     fn look_at<S: Side, W: Atom<Value = u64>>(&mut self, index: &W) -> Result<usize, RingError> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
         // Acquire: with the Release in the other's `publish`.
         let found = index.load(Ordering::Acquire);
         let slots = S::slots(self.own, found, self.capacity);

@@ -31,6 +31,8 @@ mod error;
 mod handshake;
 mod indices;
 mod layout;
+#[cfg(test)]
+mod loom;
 mod producer;
 mod read_chunk;
 #[allow(dead_code, reason = "nobody sleeps yet")]

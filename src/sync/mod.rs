@@ -54,7 +54,7 @@
 pub(crate) mod atoms;
 mod event;
 #[cfg(test)]
-mod loom;
+pub(crate) mod loom;
 mod mutex;
 mod observed;
 pub(crate) mod patience;

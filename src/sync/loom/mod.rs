@@ -4,7 +4,7 @@
 mod event;
 mod locks;
 mod sequences;
-mod words;
+pub(crate) mod words;
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use ::loom::model::Builder;
 use crate::sys::with_other_stacks;
 
 /// Runs the model in all interleavings of its threads with at most so many preemptions.
-fn check(name: &str, preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn check(name: &str, preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let (runs, began) = (Arc::new(AtomicUsize::new(0)), Instant::now());
     let counter = Arc::clone(&runs);
     let mut builder = Builder::new();

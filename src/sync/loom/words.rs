@@ -46,7 +46,7 @@ impl Kernel {
 }
 
 /// A shared word of the model.
-pub(super) struct Cell<V> {
+pub(crate) struct Cell<V> {
     word: AtomicU64,
     /// Swapped before each access. The checker takes two loads for independent, and then forgets the first of them: a swap
     /// after a load by the same thread is never tried before another thread's load. Swaps of this it does not forget. They
@@ -60,7 +60,7 @@ pub(super) struct Cell<V> {
 }
 
 impl<V: Number> Cell<V> {
-    pub(super) fn new(value: V, mortal: Option<&Arc<Mortal>>) -> Self {
+    pub(crate) fn new(value: V, mortal: Option<&Arc<Mortal>>) -> Self {
         Cell {
             word: AtomicU64::new(value.into()),
             turn: AtomicU64::new(0),
@@ -71,7 +71,7 @@ impl<V: Number> Cell<V> {
     }
 
     /// A process dies, and waiters that sleep on this word find out when their slices end.
-    pub(super) fn outlives(&self, mortal: &Mortal) {
+    pub(crate) fn outlives(&self, mortal: &Mortal) {
         // Release: the kernel lets go of what tells of a process after its last step.
         mortal.dead.store(1, Ordering::Release);
         self.kernel.wake(Condvar::notify_all);
@@ -82,7 +82,7 @@ impl<V: Number> Cell<V> {
     }
 }
 
-pub(super) trait Number: Copy + Eq + Into<u64> + TryFrom<u64, Error: Debug> {}
+pub(crate) trait Number: Copy + Eq + Into<u64> + TryFrom<u64, Error: Debug> {}
 impl Number for u32 {}
 impl Number for u64 {}
 
@@ -139,7 +139,7 @@ impl<V: Number> WakeAll for Cell<V> {
 }
 
 /// What a lock guards: not atomic, so the checker sees a race between two accesses of which one writes.
-pub(super) struct Guarded(UnsafeCell<()>);
+pub(crate) struct Guarded(UnsafeCell<()>);
 
 // SAFETY: nothing is read or written through the cell; the checker is only told that something would be.
 unsafe impl Sync for Guarded {}
@@ -147,27 +147,27 @@ unsafe impl Sync for Guarded {}
 unsafe impl Send for Guarded {}
 
 impl Guarded {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Guarded(UnsafeCell::new(()))
     }
 
-    pub(super) fn read(&self) {
+    pub(crate) fn read(&self) {
         self.0.with(|_| ());
     }
 
-    pub(super) fn write(&self) {
+    pub(crate) fn write(&self) {
         self.0.with_mut(|_| ());
     }
 }
 
 /// A process that can die.
-pub(super) struct Mortal {
+pub(crate) struct Mortal {
     id: u64,
     dead: AtomicU64,
 }
 
 impl Mortal {
-    pub(super) fn new(id: u64) -> Self {
+    pub(crate) fn new(id: u64) -> Self {
         Mortal { id, dead: AtomicU64::new(0) }
     }
 }
