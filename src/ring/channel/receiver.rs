@@ -110,7 +110,7 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// Has the sender ended? There may be elements left. This asks the system, so that it is known of a process that was
     /// killed, too.
     pub fn is_closed(&self) -> bool {
-        self.common.check().is_err() || self.consumer.is_closed() || self.common.asks_gone()
+        self.common.check().is_err() || self.common.asks_gone(&*self.consumer)
     }
 
     /// How often this end looks for elements before it sleeps; 100 times if it is not said. Who expects the sender to be

@@ -106,7 +106,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
 
     /// Has the receiver ended? This asks the system, so that it is known of a process that was killed, too.
     pub fn is_closed(&self) -> bool {
-        self.check().is_err() || self.producer.is_closed() || self.common.asks_gone()
+        self.check().is_err() || self.common.asks_gone(&*self.producer)
     }
 
     /// How often this end looks for room before it sleeps; 100 times if it is not said. Who expects the receiver to be quick,

@@ -129,9 +129,9 @@ impl Common {
         if self.wake.is_ours() { Ok(()) } else { Err(RingError::Inherited) }
     }
 
-    /// Has the other side ended, as far as the system knows?
-    pub(super) fn asks_gone(&self) -> bool {
-        if self.wake.bell().has_hung_up() {
+    /// Has the other side ended, as it says, or as the system knows?
+    pub(super) fn asks_gone(&self, half: &impl Half) -> bool {
+        if half.has_ended() || self.wake.bell().has_hung_up() {
             self.wake.set_gone();
         }
         self.wake.is_gone()

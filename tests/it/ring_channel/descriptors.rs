@@ -219,7 +219,8 @@ fn huge_pages_are_taken_only_if_they_are_asked_for() {
 #[test]
 fn a_ring_that_can_not_be_had_is_an_error() {
     alone("ring_channel::descriptors::a_ring_that_can_not_be_had_is_an_error", || {
-        use rustix::process::{Resource, Rlimit, setrlimit};
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = |what, to| setrlimit(what, Rlimit { current: Some(to), ..getrlimit(what) }).unwrap();
         assert!(matches!(ring::channel::<u64>(usize::MAX).unwrap_err(), Error::TooLarge { .. }));
         assert!(matches!(ring::channel::<u64>(1 << 50).unwrap_err(), Error::NoSpace { .. }));
         let refused = Options::new().name("no\0name").channel::<u64>(1).unwrap_err();
@@ -228,11 +229,11 @@ fn a_ring_that_can_not_be_had_is_an_error() {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         assert!(maps.contains("/memfd:a name"), "{maps}");
         drop(sender);
-        setrlimit(Resource::Fsize, Rlimit { current: Some(1 << 16), maximum: None }).unwrap();
+        limit(Resource::Fsize, 1 << 16);
         let refused = ring::channel::<u64>(1 << 16).unwrap_err();
         assert!(matches!(refused, Error::Os { operation: "ftruncate", .. }), "{refused}");
         ring::channel::<u64>(1000).unwrap();
-        setrlimit(Resource::Nofile, Rlimit { current: Some(descriptors() as u64), maximum: None }).unwrap();
+        limit(Resource::Nofile, descriptors() as u64);
         let refused = ring::channel::<u64>(1000).unwrap_err();
         assert!(matches!(refused, Error::Os { .. }), "{refused}");
     });
