@@ -3,6 +3,9 @@
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml` prints Markdown tables; `-- --out DIR` also writes them to
 //! `DIR/table.md`, every figure to `DIR/results.csv` and a picture to `DIR/plot.svg`. `-- survive` measures nothing: it shows
 //! what processes that are killed leave behind.
+//!
+//! D-Bus is measured with the feature `dbus`, which builds libdbus with a C compiler, and where there is a session bus:
+//! `dbus-run-session -- cargo run --release --manifest-path benches/peers/Cargo.toml --features dbus`.
 
 mod cores;
 mod measure;
@@ -10,6 +13,7 @@ mod partner;
 mod peers;
 mod plot;
 mod report;
+mod rings;
 mod role;
 mod scale;
 mod stats;

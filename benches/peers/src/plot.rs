@@ -6,25 +6,32 @@ use plotters::prelude::*;
 
 use crate::{
     Outcome,
-    peers::{COMMONAGE, LIMITS, PEERS},
+    peers::{
+        ByHand, COMMONAGE, D_BUS, Iceoryx2, IpcShared, LIMITS, MappedFile, Peer, RING_IN_PLACE, Sent, Sharify,
+        UNIX_SOCKET, WriteOnce,
+    },
     report::{Measured, bytes},
     stats::Spread,
 };
 
 const PANEL: (u32, u32) = (520, 400);
-/// What stands above all panels.
-const LEGEND: u32 = 84;
+/// A line of what stands above all panels, and how many contenders it names.
+const LEGEND: u32 = 28;
+const ENTRIES: usize = 5;
 const COLUMNS: usize = 2;
-/// Of commonage, then of the peers in their order.
-const COLOURS: [RGBColor; 8] = [
-    RGBColor(0, 90, 170),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(40, 40, 40),
-    RGBColor(86, 180, 233),
-    RGBColor(150, 110, 60),
+/// Whose lines are drawn, in which colours, in the legend's order.
+const COLOURS: [(&str, RGBColor); 11] = [
+    (COMMONAGE, RGBColor(0, 90, 170)),
+    (RING_IN_PLACE, RGBColor(125, 70, 190)),
+    (Sharify::NAME, RGBColor(213, 94, 0)),
+    (ByHand::NAME, RGBColor(0, 158, 115)),
+    (IpcShared::NAME, RGBColor(204, 121, 167)),
+    (WriteOnce::NAME, RGBColor(230, 159, 0)),
+    (Iceoryx2::NAME, RGBColor(40, 40, 40)),
+    (MappedFile::NAME, RGBColor(86, 180, 233)),
+    (Sent::NAME, RGBColor(150, 110, 60)),
+    (UNIX_SOCKET, RGBColor(190, 30, 45)),
+    (D_BUS, RGBColor(140, 150, 20)),
 ];
 const LIMIT_COLOUR: RGBColor = RGBColor(120, 120, 120);
 
@@ -36,11 +43,14 @@ pub(crate) fn draw(measured: &[Measured], path: &Path) -> Outcome {
     }
     let columns = COLUMNS.min(panels.len());
     let lines = panels.len().div_ceil(columns);
-    let size = (PANEL.0 * columns as u32, LEGEND + PANEL.1 * lines as u32);
+    let drawn: Vec<_> =
+        contenders().filter(|(name, colour)| colour.is_none() || panels.iter().any(|panel| panel.has(name))).collect();
+    let legend = LEGEND * (1 + drawn.len().div_ceil(ENTRIES) as u32);
+    let size = (PANEL.0 * columns as u32, legend + PANEL.1 * lines as u32);
     let root = SVGBackend::new(path, size).into_drawing_area();
     root.fill(&WHITE)?;
-    let (above, below) = root.split_vertically(LEGEND);
-    draw_legend(&above, &panels)?;
+    let (above, below) = root.split_vertically(legend);
+    draw_legend(&above, &drawn)?;
     for (area, measured) in below.split_evenly((lines, columns)).iter().zip(panels) {
         draw_panel(area, measured)?;
     }
@@ -52,8 +62,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 /// Who is drawn in which colour; `None` is a limit.
 fn contenders() -> impl Iterator<Item = (&'static str, Option<RGBColor>)> {
-    let measured = [COMMONAGE].into_iter().chain(PEERS).zip(COLOURS.map(Some));
-    measured.chain([FLOOR].map(|limit| (limit, None)))
+    COLOURS.into_iter().map(|(name, colour)| (name, Some(colour))).chain([(FLOOR, None)])
 }
 
 /// The one word in the legend for the limits: each panel has one, and names it.
@@ -63,12 +72,10 @@ fn style(contender: &str, colour: Option<RGBColor>) -> ShapeStyle {
     colour.unwrap_or(LIMIT_COLOUR).stroke_width(if contender == COMMONAGE { 4 } else { 2 })
 }
 
-fn draw_legend(area: &Area<'_>, panels: &[&Measured]) -> Outcome {
-    const ENTRIES: usize = 5;
-    let drawn = contenders().filter(|&(name, colour)| colour.is_none() || panels.iter().any(|panel| panel.has(name)));
+fn draw_legend(area: &Area<'_>, drawn: &[(&str, Option<RGBColor>)]) -> Outcome {
     let width = area.dim_in_pixel().0 as i32 / ENTRIES as i32;
-    for (number, (name, colour)) in drawn.enumerate() {
-        let (x, y) = (24 + (number % ENTRIES) as i32 * width, 26 + (number / ENTRIES) as i32 * 28);
+    for (number, &(name, colour)) in drawn.iter().enumerate() {
+        let (x, y) = (24 + (number % ENTRIES) as i32 * width, 26 + (number / ENTRIES) as i32 * LEGEND as i32);
         let style = style(name, colour);
         match colour {
             Some(_) => area.draw(&PathElement::new([(x, y), (x + 26, y)], style))?,
@@ -94,6 +101,8 @@ fn draw_panel(area: &Area<'_>, measured: &Measured) -> Outcome {
     let points = || lines.iter().flat_map(|(_, _, points)| points);
     let (sizes, times) = (Spread::of(points().map(|point| point.0)), Spread::of(points().map(|point| point.1)));
 
+    // The marks of the first axis, and how many at most.
+    let (base, marks) = if is_power_of_four(sizes.min) { (4.0, 11) } else { (2.0, 20) };
     let mut chart = ChartBuilder::on(area)
         .caption(measured.work.name, ("sans-serif", 19))
         .margin(12)
@@ -101,7 +110,7 @@ fn draw_panel(area: &Area<'_>, measured: &Measured) -> Outcome {
         .x_label_area_size(48)
         .y_label_area_size(62)
         .build_cartesian_2d(
-            (sizes.min..sizes.max).log_scale().base(4.0),
+            (sizes.min..sizes.max).log_scale().base(base),
             (decade(times.min, f64::floor)..decade(times.max, f64::ceil)).log_scale(),
         )?;
     // The axis has more marks than there is room for words.
@@ -112,6 +121,7 @@ fn draw_panel(area: &Area<'_>, measured: &Measured) -> Outcome {
         .x_desc(format!("size of the payload{limit}"))
         .axis_desc_style(("sans-serif", 15))
         .label_style(("sans-serif", 15))
+        .x_labels(marks)
         .x_label_formatter(&|size| if measured_at(*size) { bytes(*size as usize) } else { String::new() })
         .y_label_formatter(&|nanoseconds| round_time(*nanoseconds))
         .max_light_lines(1)
@@ -136,6 +146,11 @@ fn draw_panel(area: &Area<'_>, measured: &Measured) -> Outcome {
 fn medians(measured: &Measured, contender: &str) -> Vec<(f64, f64)> {
     let rows = measured.work.rows.iter().enumerate();
     rows.filter_map(|(at, row)| Some((row.size as f64, measured.median(contender, at)?))).collect()
+}
+
+/// Whether an axis of the powers of four has a mark at this size.
+fn is_power_of_four(size: f64) -> bool {
+    (size as u64).is_power_of_two() && (size as u64).trailing_zeros().is_multiple_of(2)
 }
 
 /// The power of ten next to `value`, down or up.

@@ -2,7 +2,7 @@
 
 use std::{env, process::Command};
 
-use crate::{Outcome, partner, scale, sync};
+use crate::{Outcome, partner, rings, scale, sync};
 
 /// What starts this program in a role.
 pub(crate) fn command(role: &str, contender: &str, with: &str) -> Outcome<Command> {
@@ -16,6 +16,7 @@ pub(crate) fn play(role: &str, contender: &str, with: &str) -> Outcome {
     match role {
         "echo" => partner::echo(contender, with),
         "beside" => sync::beside::be(contender, with),
+        "ring" => rings::other::be(contender, with),
         "holder" => scale::attached::hold(with),
         "idler" => scale::first_use::idle(with),
         "beginner" => scale::first_use::begin(),

@@ -39,7 +39,7 @@ pub(crate) const READ: &str = "local memory";
 pub(crate) const BARE_BYTES: &str = "bare 92 bytes";
 
 /// What bounds the others: no peers, but what any of them would have to do. Where a work has more, the first bounds it.
-pub(crate) const LIMITS: [&str; 13] = [
+pub(crate) const LIMITS: [&str; 15] = [
     MEMCPY,
     MEMCPY_NEW,
     BARE_READ,
@@ -53,14 +53,18 @@ pub(crate) const LIMITS: [&str; 13] = [
     Eventfds::NAME,
     RawCalls::<true, false>::NAME,
     RawCalls::<true, true>::NAME,
+    RTRB,
+    CROSSBEAM,
 ];
 
-/// All peers, in the order of the tables' columns and of the picture's colours.
-pub(crate) const PEERS: [&str; 17] = [
+/// All peers, in the order of the tables' columns.
+pub(crate) const PEERS: [&str; 21] = [
+    RING_IN_PLACE,
     Sharify::NAME,
     ByHand::NAME,
     IpcShared::NAME,
     WriteOnce::NAME,
+    SHMEM_IPC_POLLING,
     Iceoryx2::NAME,
     MappedFile::NAME,
     Sent::NAME,
@@ -74,6 +78,8 @@ pub(crate) const PEERS: [&str; 17] = [
     RawEvents::NAME,
     Robust::NAME,
     ShmemBind::NAME,
+    UNIX_SOCKET,
+    D_BUS,
 ];
 
 /// Locks that one process has.
@@ -85,6 +91,17 @@ pub(crate) const SEQLOCK: &str = "seqlock";
 
 /// commonage too, but from a slice, beside what is built in place.
 pub(crate) const COPIED: &str = "commonage, from a slice";
+
+/// commonage's ring too, but written and read in place, beside its safe calls, which copy.
+pub(crate) const RING_IN_PLACE: &str = "commonage, in place";
+/// shmem-ipc's ring without anything that sleeps or wakes.
+pub(crate) const SHMEM_IPC_POLLING: &str = "shmem-ipc, polling";
+pub(crate) const UNIX_SOCKET: &str = "Unix socket";
+pub(crate) const D_BUS: &str = "D-Bus";
+
+/// Queues that the threads of one process have.
+pub(crate) const RTRB: &str = "rtrb";
+pub(crate) const CROSSBEAM: &str = "crossbeam";
 
 /// What one end of a channel is for.
 #[derive(Clone, Copy)]

@@ -62,6 +62,10 @@ pub(crate) enum Target {
     Within { of: &'static str, times: f64 },
     /// It takes at most so long.
     AtMost { nanoseconds: f64 },
+    /// The other takes at least so many times as long.
+    Faster { times: f64, than: &'static str },
+    /// The same is asked of another contender than commonage.
+    For { who: &'static str, target: &'static Target },
 }
 
 /// A work with its samples, row by row.
@@ -91,11 +95,15 @@ impl Measured {
 
     /// The words of a target, and the words of its outcome.
     fn judge(&self, target: Target, row: usize) -> (String, String) {
+        self.judge_of(COMMONAGE, target, row)
+    }
+
+    fn judge_of(&self, who: &str, target: Target, row: usize) -> (String, String) {
         let no = |found: String| format!("**no**: {found}");
-        let ratio_to_us = |peer: &str| Some(self.ratio(peer, COMMONAGE, row)?.median);
+        let ratio_to_us = |peer: &str| Some(self.ratio(peer, who, row)?.median);
         match target {
             Target::NoSlower { than } => {
-                let outcome = match self.ratio(COMMONAGE, than, row) {
+                let outcome = match self.ratio(who, than, row) {
                     Some(ratio) if ratio.lower_quartile <= 1.0 => "yes".to_owned(),
                     Some(ratio) => no(format!("{} ×", significant(ratio.median))),
                     None => "not measured".to_owned(),
@@ -117,7 +125,7 @@ impl Measured {
                 (asked, if behind.is_empty() { "yes".to_owned() } else { no(behind.join(", ")) })
             }
             Target::Within { of, times } => {
-                let outcome = match self.ratio(COMMONAGE, of, row).map(|ratio| ratio.median) {
+                let outcome = match self.ratio(who, of, row).map(|ratio| ratio.median) {
                     Some(found) if found <= times => "yes".to_owned(),
                     Some(found) => no(format!("{} ×", significant(found))),
                     None => "not measured".to_owned(),
@@ -125,12 +133,24 @@ impl Measured {
                 (format!("≤ {times} × {of}"), outcome)
             }
             Target::AtMost { nanoseconds } => {
-                let outcome = match self.median(COMMONAGE, row) {
+                let outcome = match self.median(who, row) {
                     Some(found) if found <= nanoseconds => "yes".to_owned(),
                     Some(found) => no(time(found)),
                     None => "not measured".to_owned(),
                 };
                 (format!("≤ {}", time(nanoseconds)), outcome)
+            }
+            Target::Faster { times, than } => {
+                let outcome = match ratio_to_us(than) {
+                    Some(found) if found >= times => "yes".to_owned(),
+                    Some(found) => no(format!("{} ×", significant(found))),
+                    None => "not measured".to_owned(),
+                };
+                (format!("≥ {times} × faster than {than}"), outcome)
+            }
+            Target::For { who, target } => {
+                let (asked, outcome) = self.judge_of(who, *target, row);
+                (format!("{who}: {asked}"), outcome)
             }
         }
     }

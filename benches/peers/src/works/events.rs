@@ -37,7 +37,7 @@ fn to_and_fro<S: Signals>(what: &str) -> Outcome<Cell> {
     between(what, S::create(&name)?, &name)
 }
 
-fn between<S: Signals>(what: &str, signals: S, name: &str) -> Outcome<Cell> {
+pub(super) fn between<S: Signals>(what: &str, signals: S, name: &str) -> Outcome<Cell> {
     let mut beside = Beside::start::<S>(what, name)?;
     beside.stir(true)?;
     Ok(Cell::warm(S::NAME, move |times| {

@@ -8,6 +8,7 @@ mod locks;
 mod make;
 mod one_process;
 mod read;
+mod rings;
 mod tokens;
 mod two_processes;
 mod whole;
@@ -45,6 +46,11 @@ pub(crate) fn all() -> Vec<Work> {
         locks::alone(),
         locks::contended(),
         events::ping_pong(),
+        rings::one_thread_through(),
+        rings::two_processes_through(),
+        rings::single_items(),
+        rings::awake(),
+        rings::asleep(),
     ]
 }
 
