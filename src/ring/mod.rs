@@ -60,6 +60,7 @@ pub use self::{
     write_chunk::WriteChunk,
 };
 use crate::Error;
+pub use crate::RingFault;
 
 /// A ring in memory that nobody else has: for two threads, say. What was in it does not matter.
 ///
