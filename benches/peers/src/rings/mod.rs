@@ -37,7 +37,7 @@ pub(crate) trait Ends: 'static {
 
 /// Ends that another process may have. Whoever lends one does not keep it.
 pub(crate) trait Across: Ends {
-    /// What tells the other process how the ends are used.
+    /// A word that tells the other process how the ends are used.
     const MANNER: &'static str;
 
     fn lend_out(end: Self::Out) -> Outcome<Lent>;

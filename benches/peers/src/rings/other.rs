@@ -89,7 +89,7 @@ impl Other {
     pub(crate) fn process<E: Across>(task: Task, words: usize, lent: &[Lent]) -> Outcome<Self> {
         let name = new_name();
         let control = Region::create(&name, size_of::<Control>())?;
-        let mut with = format!("{} {} {words} {name}", task.word(), E::MANNER.replace(' ', "_"));
+        let mut with = format!("{} {} {words} {name}", task.word(), E::MANNER);
         lent.iter().for_each(|lent| with.extend([" ", &lent.word]));
         let mut process = role::command("ring", E::NAME, &with)?.stdin(Stdio::piped()).spawn()?;
         let mut input = process.stdin.take().ok_or("a process without a pipe")?;
@@ -167,8 +167,7 @@ pub(crate) fn be(contender: &str, with: &str) -> Outcome {
     if !matches!(task, Task::Answer) {
         cores::leave();
     }
-    let manner = manner.replace('_', " ");
-    match (task, &*manner) {
+    match (task, manner) {
         (Task::Payloads, Ours::<Blocking>::MANNER) => told.payloads::<Ours<Blocking>>(),
         (Task::Payloads, Ours::<InPlace>::MANNER) => told.payloads::<Ours<InPlace>>(),
         (Task::Payloads, SharedRing::<false>::MANNER) => told.payloads::<SharedRing<false>>(),

@@ -32,7 +32,7 @@ fn copies(memory: &File, empty: &File, full: &File) -> Outcome<[OwnedFd; 3]> {
 }
 
 impl<const POLLED: bool> Across for SharedRing<POLLED> {
-    const MANNER: &'static str = Self::NAME;
+    const MANNER: &'static str = if POLLED { "polled" } else { "signalled" };
 
     fn lend_out(end: Self::Out) -> Outcome<Lent> {
         Lent::descriptors(copies(end.memfd().as_file(), end.empty_signal(), end.full_signal())?)

@@ -29,7 +29,7 @@ impl Ends for Stream {
 }
 
 impl Across for Stream {
-    const MANNER: &'static str = Self::NAME;
+    const MANNER: &'static str = "stream";
 
     fn lend_out(end: Self::Out) -> Outcome<Lent> {
         Lent::descriptors([end.into()])
