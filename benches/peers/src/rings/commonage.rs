@@ -118,41 +118,49 @@ impl Payloads for Ours<Blocking> {
 
 impl Payloads for Ours<InPlace> {
     fn give(end: &mut Self::In, payload: &[u64]) -> Outcome {
-        end.wait_slots(payload.len(), None)?;
-        Self::write(end, payload)
+        while !Self::write(end, payload)? {
+            end.wait_slots(payload.len(), None)?;
+        }
+        Ok(())
     }
 
     fn take(end: &mut Self::Out, buffer: &mut [u64]) -> Outcome<u64> {
-        end.wait_slots(buffer.len(), None)?;
-        Self::read(end, buffer.len())
-    }
-
-    /// Without waiting.
-    fn pass((end, other): &mut (Self::In, Self::Out), payload: &[u64], _: &mut [u64]) -> Outcome<u64> {
-        Self::write(end, payload)?;
-        Self::read(other, payload.len())
+        loop {
+            match Self::read(end, buffer.len())? {
+                Some(total) => return Ok(total),
+                None => end.wait_slots(buffer.len(), None)?,
+            };
+        }
     }
 }
 
 impl Ours<InPlace> {
-    fn write(end: &mut Sender<u64>, payload: &[u64]) -> Outcome {
-        let mut chunk = end.write_chunk(payload.len())?;
+    /// Whether there was room.
+    fn write(end: &mut Sender<u64>, payload: &[u64]) -> Outcome<bool> {
+        let mut chunk = match end.write_chunk(payload.len()) {
+            Err(RingError::Full) => return Ok(false),
+            chunk => chunk?,
+        };
         // SAFETY: the other end only reads what has been committed.
         let (first, second) = unsafe { chunk.as_mut_slices() };
         let (before, after) = payload.split_at(first.len());
         copy(before, first);
         copy(after, second);
         chunk.commit_all();
-        Ok(())
+        Ok(true)
     }
 
-    fn read(end: &mut Receiver<u64>, words: usize) -> Outcome<u64> {
-        let chunk = end.read_chunk(words)?;
+    /// The sum, if there are as many words.
+    fn read(end: &mut Receiver<u64>, words: usize) -> Outcome<Option<u64>> {
+        let chunk = match end.read_chunk(words) {
+            Err(RingError::Empty) => return Ok(None),
+            chunk => chunk?,
+        };
         // SAFETY: the other end does not write to what has not been taken.
         let (first, second) = unsafe { chunk.as_slices() };
         let total = sum(first).wrapping_add(if second.is_empty() { 0 } else { sum(second) });
         chunk.commit_all();
-        Ok(total)
+        Ok(Some(total))
     }
 }
 
