@@ -1,6 +1,8 @@
 //! What both sides of a channel have, and how each of them waits for the other.
 
 use std::{
+    cell::Cell,
+    ops::ControlFlow,
     ptr::NonNull,
     sync::atomic::{AtomicU64, Ordering, fence},
     thread,
@@ -13,7 +15,9 @@ use super::wake::Wake;
 use crate::{
     ring::{
         Consumer, Producer, RingError,
-        handshake::{announce, end, retract},
+        handshake::{end, retract},
+        indices::{Popping, Pushing},
+        sleep::{arm, sleep},
     },
     sync::patience::{Patience, pause},
     sys::{RingMemory, Waking, barrier},
@@ -47,7 +51,7 @@ impl<T: AnyBitPattern + NoUninit> Half for Producer<'_, T> {
     }
 
     fn index_for(&self, slots: usize) -> u64 {
-        self.indices.own().wrapping_add(slots as u64).wrapping_sub(self.capacity() as u64)
+        self.indices.awaited::<Pushing>(slots)
     }
 
     fn slots_in_all(&self) -> usize {
@@ -68,7 +72,7 @@ impl<T: AnyBitPattern + NoUninit> Half for Consumer<'_, T> {
     }
 
     fn index_for(&self, slots: usize) -> u64 {
-        self.indices.own().wrapping_add(slots as u64)
+        self.indices.awaited::<Popping>(slots)
     }
 
     fn slots_in_all(&self) -> usize {
@@ -182,42 +186,35 @@ impl Common {
             pause(turn);
             turn += 1;
         }
-        let mut in_vain = 0;
-        loop {
-            let at_most = patience.left().ok_or(RingError::TimedOut)?;
-            if let Some(found) = self.sleep(half, least, index, at_most) {
-                return found;
-            }
-            in_vain += 1;
-            if in_vain > PATIENT {
-                // An honest side rings once for each sleep, when there is something. This one can only waste its own time.
-                thread::sleep(NAP.min(at_most));
-            }
+        if patience.left().is_none() {
+            return Err(RingError::TimedOut);
         }
+        let (heard, mut in_vain) = (Cell::new(true), 0);
+        sleep(
+            self.mine(),
+            index,
+            || heard.set(barrier::heavy()),
+            || self.found(half, least),
+            || {
+                in_vain += 1;
+                self.doze(patience, heard.get(), in_vain > PATIENT)
+            },
+        )
     }
 
-    /// Sleeps once, unless there is something.
-    fn sleep(
-        &self,
-        half: &mut impl Half,
-        least: usize,
-        index: u64,
-        at_most: Duration,
-    ) -> Option<Result<usize, RingError>> {
-        announce(self.mine(), index);
-        let heard = barrier::heavy();
-        let mut found = self.found(half, least);
-        if found.is_none() {
-            let at_most = if heard { at_most } else { at_most.min(NAP) };
-            if self.wake.bell().wait(Some(at_most)) == Waking::HungUp {
-                self.wake.set_gone();
-            }
+    /// Sleeps until the bell rings. `heard`: the other side has kept its order. `lied_to`: it has been rung for nothing.
+    fn doze(&self, patience: Patience, heard: bool, lied_to: bool) -> ControlFlow<Result<usize, RingError>> {
+        let Some(left) = patience.left() else { return ControlFlow::Break(Err(RingError::TimedOut)) };
+        if lied_to {
+            // An honest side rings once for each sleep, when there is something. This one can only waste its own time.
+            thread::sleep(NAP.min(left));
         }
-        retract(self.mine());
-        if found.is_none() {
-            found = self.found(half, least);
+        let at_most = if heard { left } else { left.min(NAP) };
+        if self.wake.bell().wait(Some(at_most)) == Waking::HungUp {
+            // The look after this finds what there is, or that nothing more will be.
+            self.wake.set_gone();
         }
-        found
+        ControlFlow::Continue(())
     }
 
     /// Says that this side is about to wait for one slot by other means: false if there is one.
@@ -225,16 +222,14 @@ impl Common {
         if let Some(found) = self.found(half, 1) {
             return found.map(|_| false);
         }
-        announce(self.mine(), half.index_for(1));
-        if !barrier::heavy() {
-            // What the other side has done before it could see the announcement is to be seen by then.
-            thread::sleep(NAP);
-        }
-        let found = self.found(half, 1);
-        if found.is_some() {
-            retract(self.mine());
-        }
-        found.map_or(Ok(true), |found| found.map(|_| false))
+        let barrier = || {
+            if !barrier::heavy() {
+                // What the other side has done before it could see the announcement is to be seen by then.
+                thread::sleep(NAP);
+            }
+        };
+        let index = half.index_for(1);
+        arm(self.mine(), index, barrier, || self.found(half, 1)).map_or(Ok(true), |found| found.map(|_| false))
     }
 
     /// That wait is over.

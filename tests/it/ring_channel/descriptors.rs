@@ -10,8 +10,8 @@ use std::{
 };
 
 use commonage::{
-    DescriptorFault, Error, HugePages,
-    ring::{self, Fds, Options, Receiver, RingFault, Sender},
+    DescriptorFault, Error, HugePages, RingFault,
+    ring::{self, Fds, Options, Receiver, Sender},
 };
 use rustix::{
     event::{EventfdFlags, eventfd},
