@@ -106,6 +106,14 @@ fn a_sound_is_heard_as_it_was_played_and_what_is_lost_is_counted() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn one_thread_awaits_the_rings_of_three_processes_of_which_one_is_killed() {
+    let output = String::from_utf8(example("ring_async").run_to_success().stdout).unwrap();
+    assert_eq!(output.matches(": 2000 measurements, awaited ").count(), 2, "{output}");
+    assert_eq!(output.matches("then it was killed").count(), 1, "{output}");
+}
+
 /// How many samples a reader says at its end that it has seen, none of them torn.
 fn new(from: &mut impl BufRead) -> u64 {
     assert_eq!(said(from, ""), "open");

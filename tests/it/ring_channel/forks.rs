@@ -83,7 +83,7 @@ fn a_chunk_that_is_committed_in_a_child_hands_over_nothing() {
         let (mut sender, mut receiver) = ring::channel::<u64>(64).unwrap();
         let mut chunk = Some(sender.write_chunk(1).unwrap());
         Forked::new(crate::forked::End::UnderscoreExit, || chunk.take().unwrap().commit_all()).success();
-        drop(chunk);
+        assert!(chunk.is_some(), "it is the parent's still");
         assert_eq!(receiver.try_pop(), Err(RingError::Empty));
     });
 }
