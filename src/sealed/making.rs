@@ -55,8 +55,8 @@ pub(super) fn copy_bytes<T: ShmemChecked + ?Sized>(
     metadata: &T::MetaData,
 ) -> Result<Sealed<T>, Error> {
     let start = start_of_data::<T>()?;
-    let memfd = new_memfd(options, start.saturating_add(bytes.len()))?;
-    memfd.write_at(start as u64, bytes)?;
+    let mut memfd = new_memfd(options, start.saturating_add(bytes.len()))?;
+    memfd.write_at(start, bytes)?;
     finish(options, memfd, start, bytes.len(), metadata)
 }
 
@@ -88,7 +88,7 @@ fn finish<T: ShmemChecked + ?Sized>(
         data: start as u64,
         data_len: len as u64,
     };
-    memfd.write_at(at as u64, &bytes)?;
+    memfd.write_at(at, &bytes)?;
     memfd.write_at(0, &header.bytes())?;
     value_in(memfd.seal(options.seals.flags())?)
 }

@@ -22,6 +22,8 @@ mod windows;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+#[cfg(target_os = "linux")]
+pub(crate) use self::linux::{become_nobody, has_other_users};
 #[cfg(windows)]
 use self::windows as platform;
 #[cfg(target_os = "linux")]

@@ -39,6 +39,8 @@ mod ring_channel;
 #[cfg(feature = "ndarray")]
 mod rows;
 mod scene;
+#[cfg(target_os = "linux")]
+mod sealed;
 mod shareable;
 mod sharify;
 mod stats;

@@ -130,10 +130,15 @@ impl UnsealedMemfd {
     /// # Errors
     ///
     /// [`Error::Os`].
-    pub(crate) fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn write_at(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Error> {
+        if self.leave.is_none() {
+            // Huge pages can be read, but not written, by a call.
+            self.map()?.bytes_mut()[offset..offset + bytes.len()].copy_from_slice(bytes);
+            return Ok(());
+        }
         let mut done = 0;
         while done < bytes.len() {
-            match retry_on_intr(|| pwrite(&self.fd, &bytes[done..], offset + done as u64)) {
+            match retry_on_intr(|| pwrite(&self.fd, &bytes[done..], (offset + done) as u64)) {
                 Ok(0) => return Err(Error::os("pwrite", Errno::IO)),
                 Ok(wrote) => done += wrote,
                 Err(error) => return Err(Error::os("pwrite", error)),

@@ -72,7 +72,7 @@ pub(super) fn changed(test: &str, change: impl FnOnce(&str)) -> impl FnOnce(&str
 }
 
 /// Is this process root, where there are other users? In a user namespace there may be none.
-pub(super) fn has_other_users() -> bool {
+pub(crate) fn has_other_users() -> bool {
     let users = fs::read_to_string("/proc/self/uid_map").expect("the users of this process's namespace");
     let has_nobody = |line: &str| {
         let numbers: Vec<u32> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
@@ -83,7 +83,7 @@ pub(super) fn has_other_users() -> bool {
 }
 
 /// The whole process becomes another user, and may be looked into by that user's others.
-pub(super) fn become_nobody() {
+pub(crate) fn become_nobody() {
     // SAFETY: these change the user and the groups of this process, a child of the test, and nothing else.
     let done = unsafe { libc::setgroups(0, std::ptr::null()) };
     assert_eq!(done, 0);
