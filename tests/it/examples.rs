@@ -126,3 +126,13 @@ fn new(from: &mut impl BufRead) -> u64 {
         _ => panic!("`{tally}` is no tally"),
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sealed_configuration_is_read_by_all_clients_and_written_by_none() {
+    let output = String::from_utf8(example("sealed_handoff").run_to_success().stdout).unwrap();
+    let config = "8 workers, 250 ms, a ratio of 0.75; \"read me, and leave me as I am\"";
+    assert_eq!(output.matches(config).count(), 4, "{output}");
+    assert!(output.contains("vandal: 7 ways, and the configuration is as it was"), "{output}");
+    assert_eq!(output.lines().count(), 12, "{output}");
+}

@@ -10,6 +10,7 @@ use rustix::{
     fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, ftruncate, open},
     io::{Errno, pwrite, write},
     mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mprotect, munmap},
+    param::page_size,
 };
 
 use super::*;
@@ -26,7 +27,7 @@ fn source() -> Vec<u16> {
 
 /// The memory's pages, as this process has them mapped.
 fn pages(value: &Sealed<[u16]>) -> *mut libc::c_void {
-    value.as_ptr().map_addr(|address| address / 4096 * 4096).cast_mut().cast()
+    value.as_ptr().map_addr(|address| address / page_size() * page_size()).cast_mut().cast()
 }
 
 /// What none of these calls does.
