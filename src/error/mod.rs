@@ -126,16 +126,16 @@ pub enum Error {
         /// The segment that the token names.
         segment: SegmentId,
     },
-    /// The token is for a value of another type. It can still be claimed as what it is.
+    /// The token is for a value of another type, or the sealed memory has one. It can still be taken as what it is.
     #[error(
-        "the token is not for a `{expected}`: fingerprint {expected_fingerprint:016x} expected, {found_fingerprint:016x} found"
+        "what was sent is no `{expected}`: fingerprint {expected_fingerprint:016x} expected, {found_fingerprint:016x} found"
     )]
     WrongType {
         /// The name of the type that was asked for.
         expected: &'static str,
         /// Its fingerprint.
         expected_fingerprint: u64,
-        /// The fingerprint in the token.
+        /// The fingerprint of what was sent.
         found_fingerprint: u64,
     },
     /// The token is for the other wrapper. It can still be claimed as what it is.

@@ -11,6 +11,7 @@ mod object;
 mod place;
 mod ring_memory;
 mod sealed_memfd;
+mod unsealed_memfd;
 
 use std::{
     cell::Cell,
@@ -43,7 +44,8 @@ pub(crate) use self::{
         unlink,
     },
     ring_memory::RingMemory,
-    sealed_memfd::{ReadOnlyMapping, SealedMemfd, UnsealedMemfd},
+    sealed_memfd::{ReadOnlyMapping, SealedMemfd},
+    unsealed_memfd::UnsealedMemfd,
 };
 use super::unix::close_inherited;
 pub(crate) use super::unix::{

@@ -1,4 +1,4 @@
-//! A memfd that is written once, sealed, and from then on only read, by whoever has it.
+//! A memfd that is sealed, and from then on only read, by whoever has it.
 
 use std::{
     ffi::c_void,
@@ -9,45 +9,18 @@ use std::{
 };
 
 use rustix::{
-    fs::{
-        MemfdFlags, Mode, OFlags, SealFlags, SeekFrom, fchmod, fcntl_add_seals, fcntl_get_seals, fcntl_getfl, fstat,
-        fstatfs, ftruncate, memfd_create, seek,
-    },
-    io::{Errno, pread, pwrite, retry_on_intr},
+    fs::{OFlags, SealFlags, SeekFrom, fcntl_add_seals, fcntl_get_seals, fcntl_getfl, fstat, fstatfs, seek},
+    io::{Errno, pread, retry_on_intr},
     mm::{Advice, MapFlags, ProtFlags, madvise, mmap},
 };
 
-use super::{descriptors::kind_of_descriptor, exclude_from_core_dumps, lineage, object::reserve, unmap};
-use crate::{
-    DescriptorFault, Error,
-    sys::{
-        largest_file, page_size, prefault,
-        unix::{above_standard, between_forks},
-    },
-};
+use super::{descriptors::kind_of_descriptor, exclude_from_core_dumps, unmap};
+use crate::{DescriptorFault, Error, sys::page_size};
 
 /// What no value is without: against writing, and against being cut short.
 const NEEDED: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK);
 /// What `fstatfs` says of memory that consists of huge pages.
 const HUGETLBFS_MAGIC: u32 = 0x9584_58f6;
-
-/// A memfd that only this process writes, and nobody else has.
-pub(crate) struct UnsealedMemfd {
-    fd: OwnedFd,
-    /// What there is of it, all of it with memory: whole pages.
-    size: u64,
-    /// Whom to ask for more; nobody for huge pages, which have been set aside.
-    leave: Option<fn(u64) -> Result<(), Error>>,
-}
-
-/// All of it, mapped writable. Until this is dropped the memfd can't be sealed.
-pub(crate) struct WritableMemfd<'a> {
-    base: NonNull<u8>,
-    len: usize,
-    /// The process that mapped it: a forked child has no such mapping.
-    lineage: u32,
-    memfd: &'a UnsealedMemfd,
-}
 
 /// A memfd that nobody writes to any more, or cuts short.
 pub(crate) struct SealedMemfd {
@@ -69,142 +42,6 @@ pub(crate) struct ReadOnlyMapping {
 unsafe impl Send for ReadOnlyMapping {}
 // SAFETY: as above.
 unsafe impl Sync for ReadOnlyMapping {}
-
-impl UnsealedMemfd {
-    /// A new one of at least `len` bytes, all zero, with memory for all of them. `leave` is asked first whether so much may
-    /// be had, unless it is of huge pages, which have been set aside.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSpace`], [`Error::TooLarge`], those of `leave`, [`Error::Os`].
-    pub(crate) fn create(
-        name: &str,
-        len: usize,
-        huge: Option<MemfdFlags>,
-        leave: fn(u64) -> Result<(), Error>,
-    ) -> Result<Self, Error> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | huge.unwrap_or(MemfdFlags::empty());
-        let fd = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
-            Err(Errno::INVAL) => memfd_create(name, flags), // before Linux 6.3
-            other => other,
-        };
-        let fd = fd.and_then(above_standard).map_err(|error| Error::os("memfd_create", error))?;
-        let leave = if huge.is_some() { None } else { Some(leave) };
-        let mut memfd = UnsealedMemfd { fd, size: 0, leave };
-        memfd.extend(len)?;
-        Ok(memfd)
-    }
-
-    /// Makes it longer: at least `len` bytes.
-    ///
-    /// # Errors
-    ///
-    /// As [`create`](Self::create).
-    pub(crate) fn extend(&mut self, len: usize) -> Result<(), Error> {
-        let page = if self.leave.is_some() { page_size() as u64 } else { page_of(&self.fd)? };
-        let limit = isize::MAX.cast_unsigned();
-        let size = (len as u64).checked_next_multiple_of(page).filter(|size| *size <= limit as u64);
-        let size = size.ok_or(Error::TooLarge { requested: len, limit })?;
-        // Beyond it the system does not refuse, it kills.
-        let largest = largest_file();
-        if size > largest {
-            return Err(Error::NoSpace { requested: size, available: largest });
-        }
-        if let Some(leave) = self.leave {
-            leave(size - self.size.min(size))?;
-        }
-        ftruncate(&self.fd, size).map_err(|error| Error::os("ftruncate", error))?;
-        reserve(&self.fd, self.size..size).map_err(|error| match error {
-            Errno::NOSPC | Errno::NOMEM | Errno::DQUOT => {
-                let available = if self.leave.is_some() { 0 } else { free_huge_pages(page) };
-                Error::NoSpace { requested: size, available }
-            }
-            error => Error::os("fallocate", error),
-        })?;
-        self.size = size;
-        Ok(())
-    }
-
-    /// Writes bytes from an offset on, where there is room for them.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Os`].
-    pub(crate) fn write_at(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Error> {
-        if self.leave.is_none() {
-            // Huge pages can be read, but not written, by a call.
-            self.map()?.bytes_mut()[offset..offset + bytes.len()].copy_from_slice(bytes);
-            return Ok(());
-        }
-        let mut done = 0;
-        while done < bytes.len() {
-            match retry_on_intr(|| pwrite(&self.fd, &bytes[done..], (offset + done) as u64)) {
-                Ok(0) => return Err(Error::os("pwrite", Errno::IO)),
-                Ok(wrote) => done += wrote,
-                Err(error) => return Err(Error::os("pwrite", error)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Maps it writable. No child that is forked meanwhile has the mapping: it would keep this process from sealing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Os`].
-    pub(crate) fn map(&mut self) -> Result<WritableMemfd<'_>, Error> {
-        let len = self.size as usize;
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        let mapped = between_forks(|| {
-            // SAFETY: a new mapping, at an address that the kernel chooses.
-            let base = unsafe { mmap(ptr::null_mut(), len, access, MapFlags::SHARED, &self.fd, 0) }?;
-            // SAFETY: mapped above; the advice changes nothing in this process. A kernel always knows it.
-            let _ = unsafe { madvise(base, len, Advice::LinuxDontFork) };
-            Ok(base)
-        });
-        let base = mapped.flatten().map_err(|error: Errno| Error::os("mmap", error))?;
-        let base = NonNull::new(base.cast()).ok_or_else(|| Error::os("mmap", Errno::NOMEM))?;
-        // SAFETY: these are the pages of a mapping of this process's own.
-        unsafe { exclude_from_core_dumps(base, len) };
-        Ok(WritableMemfd { base, len, lineage: lineage(), memfd: self })
-    }
-
-    /// Seals it: nobody writes to it any more.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Os`]; [`DescriptorFault::Writable`], if another process has found it and mapped it.
-    pub(crate) fn seal(self, seals: SealFlags) -> Result<SealedMemfd, Error> {
-        fchmod(&self.fd, Mode::from_raw_mode(0o444)).map_err(|error| Error::os("fchmod", error))?;
-        SealedMemfd::seal(self.fd, seals, true)
-    }
-}
-
-impl WritableMemfd<'_> {
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: mapped as long as this is there, which is borrowed; no other mapping is there, and what has the
-        // descriptor is this process's own.
-        unsafe { slice::from_raw_parts_mut(self.base.as_ptr(), self.len) }
-    }
-
-    /// Puts zeroes into the pages that nobody has written to. Their memory is reserved, but the system takes them for holes.
-    pub(crate) fn fill_holes(&mut self) {
-        let first = first_hole(&self.memfd.fd).unwrap_or(0).min(self.len as u64) as usize;
-        // SAFETY: within the mapping.
-        let start = unsafe { self.base.add(first) };
-        // SAFETY: mapped and writable, by this value alone.
-        unsafe { prefault(start, self.len - first) };
-    }
-}
-
-impl Drop for WritableMemfd<'_> {
-    fn drop(&mut self) {
-        if self.lineage == lineage() {
-            // SAFETY: mapped by this process in `map`; what was borrowed from it was borrowed from this value.
-            unsafe { unmap(self.base, self.len) };
-        }
-    }
-}
 
 impl SealedMemfd {
     /// Takes a descriptor of anybody's.
@@ -393,7 +230,7 @@ fn words(seals: SealFlags) -> String {
 }
 
 /// Where the first page is that has no memory, or that nobody has written to; where there is none, the end.
-fn first_hole(fd: &OwnedFd) -> rustix::io::Result<u64> {
+pub(super) fn first_hole(fd: &OwnedFd) -> rustix::io::Result<u64> {
     match seek(fd, SeekFrom::Hole(0)) {
         Err(Errno::NXIO) => Ok(0), // it is empty
         other => other,
@@ -406,14 +243,14 @@ fn is_huge(fd: &OwnedFd) -> Result<bool, Error> {
 }
 
 /// Bytes of a huge page of memory that consists of such.
-fn page_of(fd: &OwnedFd) -> Result<u64, Error> {
+pub(super) fn page_of(fd: &OwnedFd) -> Result<u64, Error> {
     let stat = fstat(fd).map_err(|error| Error::os("fstat", error))?;
     #[allow(clippy::unnecessary_cast, reason = "it is another type on other machines")]
     Ok((stat.st_blksize as u64).max(page_size() as u64))
 }
 
 /// Bytes of huge pages of a size that are set aside, and nobody has.
-fn free_huge_pages(page: u64) -> u64 {
+pub(super) fn free_huge_pages(page: u64) -> u64 {
     let path = format!("/sys/kernel/mm/hugepages/hugepages-{}kB/free_hugepages", page / 1024);
     let free = fs::read_to_string(path).ok().and_then(|number| number.trim().parse::<u64>().ok());
     free.unwrap_or(0).saturating_mul(page)
