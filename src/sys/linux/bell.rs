@@ -1,7 +1,8 @@
 //! What one process wakes another by, and by which each of them learns that the other has ended: the two ends of a stream.
 //!
 //! A byte over it rings; its hang-up tells of the end. None of the calls depends on what the other process can set: a
-//! description's flags and a socket's timeouts mean nothing to a call that is told not to wait, and waiting is `ppoll` alone.
+//! description's flags and a socket's timeouts mean nothing to a call that is told not to wait, and who waits for a time waits
+//! by `ppoll` alone.
 
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -82,6 +83,13 @@ impl Bell {
         let Ok(fd) = self.0.get() else { return Waking::HungUp };
         // What no clock counts to is endless.
         let at_most = at_most.and_then(|time| Timespec::try_from(time).ok());
+        if at_most.is_none() {
+            // One call instead of two. If somebody has set the description not to wait, or not for long, it says so at once.
+            let waking = self.receive(RecvFlags::empty());
+            if waking != Waking::TimedOut {
+                return waking;
+            }
+        }
         let mut looked_at = [PollFd::new(fd, PollFlags::IN | PollFlags::RDHUP)];
         match poll(&mut looked_at, at_most.as_ref()) {
             Ok(0) => return Waking::TimedOut,
@@ -99,8 +107,12 @@ impl Bell {
     /// Takes the bytes that are there: those of honest rings, and of others no more than that. Descriptors that come with
     /// them are closed by the kernel.
     pub(crate) fn drain(&self) -> Waking {
+        self.receive(RecvFlags::DONTWAIT)
+    }
+
+    fn receive(&self, flags: RecvFlags) -> Waking {
         let Ok(fd) = self.0.get() else { return Waking::HungUp };
-        match recv(fd, &mut [0; 256], RecvFlags::DONTWAIT) {
+        match recv(fd, &mut [0; 256], flags) {
             Ok((0, _)) => Waking::HungUp,
             Ok(_) => Waking::Rung,
             Err(Errno::AGAIN | Errno::INTR | Errno::NOMEM | Errno::NOBUFS) => Waking::TimedOut,
