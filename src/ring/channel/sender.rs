@@ -40,7 +40,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
         let head = producer.area.head();
         let (mine, theirs) = (NonNull::from(&head.producer_waits.0), NonNull::from(&head.consumer_waits.0));
         // SAFETY: in the memory, which is there for as long as this value is.
-        let wake = unsafe { Wake::new(theirs, bell) };
+        let wake = unsafe { Wake::new(theirs, bell, producer.indices.own()) };
         // SAFETY: in the memory.
         let common = unsafe { Common::new(mine, wake, memory) };
         Ok(Sender { producer: ManuallyDrop::new(producer), common })
@@ -239,6 +239,8 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     }
 
     /// Waits until so many elements can be pushed, and returns how many can; without a timeout, as long as it takes.
+    ///
+    /// Two sides that each wait for more than half of the capacity can wait for each other: what both ask for never comes true.
     ///
     /// # Errors
     ///

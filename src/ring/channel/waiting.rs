@@ -39,6 +39,8 @@ pub(super) trait Half {
     /// The index that the other side has when so many slots are this side's.
     fn index_for(&self, slots: usize) -> u64;
     fn slots_in_all(&self) -> usize;
+    /// This side's index.
+    fn index(&self) -> u64;
 }
 
 impl<T: AnyBitPattern + NoUninit> Half for Producer<'_, T> {
@@ -56,6 +58,10 @@ impl<T: AnyBitPattern + NoUninit> Half for Producer<'_, T> {
 
     fn slots_in_all(&self) -> usize {
         self.capacity()
+    }
+
+    fn index(&self) -> u64 {
+        self.indices.own()
     }
 }
 
@@ -77,6 +83,10 @@ impl<T: AnyBitPattern + NoUninit> Half for Consumer<'_, T> {
 
     fn slots_in_all(&self) -> usize {
         self.capacity()
+    }
+
+    fn index(&self) -> u64 {
+        self.indices.own()
     }
 }
 
@@ -189,6 +199,7 @@ impl Common {
         if patience.left().is_none() {
             return Err(RingError::TimedOut);
         }
+        let own = half.index();
         let (heard, mut in_vain) = (Cell::new(true), 0);
         sleep(
             self.mine(),
@@ -197,6 +208,7 @@ impl Common {
             || self.found(half, least),
             || {
                 in_vain += 1;
+                self.wake.before_sleep(own);
                 self.doze(patience, heard.get(), in_vain > PATIENT)
             },
         )
@@ -229,7 +241,14 @@ impl Common {
             }
         };
         let index = half.index_for(1);
-        arm(self.mine(), index, barrier, || self.found(half, 1)).map_or(Ok(true), |found| found.map(|_| false))
+        let own = half.index();
+        match arm(self.mine(), index, barrier, || self.found(half, 1)) {
+            Some(found) => found.map(|_| false),
+            None => {
+                self.wake.before_sleep(own);
+                Ok(true)
+            }
+        }
     }
 
     /// That wait is over.

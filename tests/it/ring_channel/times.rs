@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use commonage::ring::{self, RingError, Sender, Unfinished};
 
-use super::{between, element, hear, say};
-use crate::support::{resume, suspend};
+use super::{CONSUMER_WAITS, PRODUCER_WAITS, between, element, hear, memory_of_receiver, memory_of_sender, say, word};
+use crate::{
+    scene::until,
+    support::{resume, suspend},
+};
 
 const SOON: Duration = Duration::from_millis(5);
 
@@ -76,6 +79,45 @@ fn a_process_that_is_stopped_is_waited_for_and_goes_on() {
             let mut sender = Sender::<u64>::receive_over(&stream).unwrap();
             say(&stream);
             (0..ALL).for_each(|place| sender.push(element(place)).unwrap());
+        },
+    );
+}
+
+#[test]
+fn two_sides_that_wait_for_more_than_they_need_do_not_wait_for_each_other() {
+    between(
+        "ring_channel::times::two_sides_that_wait_for_more_than_they_need_do_not_wait_for_each_other",
+        |peer| {
+            let (sender, mut receiver) = ring::channel::<u64>(16).unwrap();
+            let capacity = receiver.capacity();
+            sender.send_over(&peer.stream).unwrap();
+            // It sleeps until half of the ring is free,
+            let memory = memory_of_receiver(&receiver);
+            until("the sender sleeps", || (word(&memory, PRODUCER_WAITS) != 0).then_some(()));
+            assert_eq!(receiver.pop(), Ok(element(0)));
+            // and this side until the ring is full again.
+            assert_eq!(receiver.wait_slots(capacity, None), Ok(capacity));
+            let mut rest = vec![0; 2 * capacity - 1];
+            receiver.pop_slice(&mut rest).unwrap();
+            assert!((1..).zip(rest).all(|(place, value)| value == element(place)));
+
+            // The other way round: this side sleeps until half of the ring is full, that one until it is empty.
+            let mut half = vec![0; capacity / 2];
+            say(&peer.stream);
+            receiver.pop_slice(&mut half).unwrap();
+            peer.running.success();
+        },
+        |stream| {
+            let mut sender = Sender::<u64>::receive_over(&stream).unwrap();
+            let capacity = sender.capacity();
+            let values: Vec<u64> = (0..2 * capacity as u64).map(element).collect();
+            sender.push_slice(&values).unwrap();
+            hear(&stream);
+            let memory = memory_of_sender(&sender);
+            until("the receiver sleeps", || (word(&memory, CONSUMER_WAITS) != 0).then_some(()));
+            sender.push(0).unwrap();
+            assert_eq!(sender.wait_slots(capacity, None), Ok(capacity));
+            sender.push_slice(&values[1..capacity / 2]).unwrap();
         },
     );
 }
