@@ -23,6 +23,10 @@ use crate::Error;
 /// and whose size nobody can change: elsewhere there are [`Producer`](super::Producer) and [`Consumer`](super::Consumer)
 /// over memory that is shared by other means, and no channels.
 ///
+/// What the other process does to memory and socket can't do harm: see [the module](super). The one that trusts the other less
+/// makes the channel: it knows that nobody else has a copy of its end. With one, a process could pop what is not meant for it,
+/// or keep the socket busy.
+///
 /// ```
 /// use commonage::ring;
 /// use std::{os::unix::net::UnixStream, thread};
