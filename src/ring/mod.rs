@@ -91,8 +91,10 @@ pub use crate::RingFault;
 /// [`Error::Ring`] if the memory is too short; [`Error::Alignment`] for elements that are aligned to more than
 /// [`ALIGNMENT`].
 pub fn split<T: AnyBitPattern + NoUninit>(memory: &mut [u8]) -> Result<(Producer<'_, T>, Consumer<'_, T>), Error> {
-    let skipped = memory.as_ptr().align_offset(ALIGNMENT).min(memory.len());
-    let memory = &mut memory[skipped..];
+    let (skipped, found) = (memory.as_ptr().align_offset(ALIGNMENT), memory.len());
+    let Some(memory) = memory.get_mut(skipped..) else {
+        return Err(RingFault::TooShort { found, needed: required_memory::<T>(1) }.into());
+    };
     let head = memory.len().min(size_of::<Head>());
     memory[..head].fill(0);
     // SAFETY: this function has the memory to itself, and both sides keep it borrowed.

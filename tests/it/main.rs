@@ -34,6 +34,7 @@ mod parts;
 mod parts_of_peers;
 mod processes;
 mod puppet;
+mod ring;
 #[cfg(target_os = "linux")]
 mod ring_channel;
 #[cfg(feature = "ndarray")]
