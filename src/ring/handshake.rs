@@ -69,22 +69,6 @@ pub(super) fn reaches<W: Atom<Value = u64>>(word: &W, index: u64, fences: Fences
     waits != 0 && wakes(word, waits, index)
 }
 
-/// Whether the other side is to be woken although this one has not come as far as it waits for, because this one sleeps now,
-/// and comes no further. Who sleeps waits for more than it needs, so as not to be woken for each element, and what it needs may
-/// be there.
-///
-/// `told` is the index that this one had when it last woke the other for this: it does so once for each index, so that two
-/// sides that wait for each other in vain wake each other in turns no more than that. It comes after this side's
-/// [`announce`] and the fence: if it finds the other awake, the other finds this side's index before it sleeps.
-pub(super) fn rouses<W: Atom<Value = u64>>(word: &W, index: u64, told: &mut u64) -> bool {
-    if *told == index {
-        return false;
-    }
-    *told = index;
-    let waits = word.load(Ordering::Relaxed);
-    waits != 0 && waits != ALWAYS && word.compare_exchange(waits, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-}
-
 #[cold]
 fn wakes<W: Atom<Value = u64>>(word: &W, waits: u64, index: u64) -> bool {
     // How far behind: what lies in the second half of the circle has not been reached.

@@ -40,7 +40,7 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
         let head = consumer.area.head();
         let (mine, theirs) = (NonNull::from(&head.consumer_waits.0), NonNull::from(&head.producer_waits.0));
         // SAFETY: in the memory, which is there for as long as this value is.
-        let wake = unsafe { Wake::new(theirs, bell, consumer.indices.own()) };
+        let wake = unsafe { Wake::new(theirs, bell) };
         // SAFETY: in the memory.
         let common = unsafe { Common::new(mine, wake, memory) };
         Ok(Receiver { consumer: ManuallyDrop::new(consumer), common })
@@ -166,7 +166,7 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
 
     #[cold]
     fn pop_later(&mut self, patience: Patience) -> Result<T, RingError> {
-        self.common.wait(&mut *self.consumer, 1, 1, patience)?;
+        self.common.wait(&mut *self.consumer, 1, patience)?;
         self.try_pop()
     }
 
@@ -215,11 +215,7 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
                     done += count;
                     continue;
                 }
-                Err(RingError::Empty) => {
-                    // Woken for half of it, both sides have something to do.
-                    let better = (into.len() - done).min(self.capacity() / 2);
-                    self.common.wait(&mut *self.consumer, 1, better, patience)
-                }
+                Err(RingError::Empty) => self.common.wait(&mut *self.consumer, 1, patience),
                 Err(error) => Err(error),
             };
             waited.map_err(|error| Unfinished { done, error })?;
@@ -264,7 +260,7 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// be fewer left. As [`pop_timeout`](Self::pop_timeout).
     pub fn wait_slots(&mut self, count: usize, timeout: Option<Duration>) -> Result<usize, RingError> {
         self.common.check()?;
-        self.common.wait(&mut *self.consumer, count, count, timeout.map_or(Patience::Endless, Patience::of))
+        self.common.wait(&mut *self.consumer, count, timeout.map_or(Patience::Endless, Patience::of))
     }
 
     /// Says that this end is about to wait for an element by other means: until its descriptor ([`AsFd`]) can be read from,

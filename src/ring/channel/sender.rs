@@ -40,7 +40,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
         let head = producer.area.head();
         let (mine, theirs) = (NonNull::from(&head.producer_waits.0), NonNull::from(&head.consumer_waits.0));
         // SAFETY: in the memory, which is there for as long as this value is.
-        let wake = unsafe { Wake::new(theirs, bell, producer.indices.own()) };
+        let wake = unsafe { Wake::new(theirs, bell) };
         // SAFETY: in the memory.
         let common = unsafe { Common::new(mine, wake, memory) };
         Ok(Sender { producer: ManuallyDrop::new(producer), common })
@@ -157,7 +157,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
 
     #[cold]
     fn push_later(&mut self, value: T, patience: Patience) -> Result<(), RingError> {
-        self.common.wait(&mut *self.producer, 1, 1, patience)?;
+        self.common.wait(&mut *self.producer, 1, patience)?;
         self.try_push(value)
     }
 
@@ -201,11 +201,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
                     done += count;
                     continue;
                 }
-                Err(RingError::Full) => {
-                    // Woken for half of it, both sides have something to do.
-                    let better = (values.len() - done).min(self.capacity() / 2);
-                    self.common.wait(&mut *self.producer, 1, better, patience)
-                }
+                Err(RingError::Full) => self.common.wait(&mut *self.producer, 1, patience),
                 Err(error) => Err(error),
             };
             waited.map_err(|error| Unfinished { done, error })?;
@@ -247,7 +243,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     /// [`RingError::TooMany`] for more than the capacity; as [`push_timeout`](Self::push_timeout).
     pub fn wait_slots(&mut self, count: usize, timeout: Option<Duration>) -> Result<usize, RingError> {
         self.check()?;
-        self.common.wait(&mut *self.producer, count, count, timeout.map_or(Patience::Endless, Patience::of))
+        self.common.wait(&mut *self.producer, count, timeout.map_or(Patience::Endless, Patience::of))
     }
 
     /// Says that this end is about to wait for room by other means: until its descriptor ([`AsFd`]) can be read from, as

@@ -25,6 +25,10 @@ use crate::{
 
 /// How often a side looks before it sleeps.
 pub(super) const SPINS: u32 = 100;
+/// So many looks are made between two at the clock, for who does not wait for ever.
+const CLOCK: u32 = 16;
+/// And so many between two at the bell: a process that was killed says nothing in memory.
+const BELL: u32 = 4096;
 /// How long one sleep takes, at most, where this process can have no fence run on others' processors.
 const NAP: Duration = Duration::from_millis(1);
 /// So many times in a row a side lets itself be woken for nothing, before it takes a [`NAP`].
@@ -39,8 +43,6 @@ pub(super) trait Half {
     /// The index that the other side has when so many slots are this side's.
     fn index_for(&self, slots: usize) -> u64;
     fn slots_in_all(&self) -> usize;
-    /// This side's index.
-    fn index(&self) -> u64;
 }
 
 impl<T: AnyBitPattern + NoUninit> Half for Producer<'_, T> {
@@ -58,10 +60,6 @@ impl<T: AnyBitPattern + NoUninit> Half for Producer<'_, T> {
 
     fn slots_in_all(&self) -> usize {
         self.capacity()
-    }
-
-    fn index(&self) -> u64 {
-        self.indices.own()
     }
 }
 
@@ -83,10 +81,6 @@ impl<T: AnyBitPattern + NoUninit> Half for Consumer<'_, T> {
 
     fn slots_in_all(&self) -> usize {
         self.capacity()
-    }
-
-    fn index(&self) -> u64 {
-        self.indices.own()
     }
 }
 
@@ -171,20 +165,12 @@ impl Common {
         }
     }
 
-    /// Waits until `least` slots are this side's: how many are. Once asleep it is woken only for `better` of them, if that is
-    /// more.
-    pub(super) fn wait(
-        &self,
-        half: &mut impl Half,
-        least: usize,
-        better: usize,
-        patience: Patience,
-    ) -> Result<usize, RingError> {
+    /// Waits until `least` slots are this side's: how many are.
+    pub(super) fn wait(&self, half: &mut impl Half, least: usize, patience: Patience) -> Result<usize, RingError> {
         let capacity = half.slots_in_all();
         if least > capacity {
             return Err(RingError::TooMany { capacity });
         }
-        let index = half.index_for(least.max(better.min(capacity)));
         let mut turn = 0;
         loop {
             if let Some(found) = self.found(half, least) {
@@ -193,13 +179,21 @@ impl Common {
             if turn >= self.spins || matches!(patience, Patience::Without) {
                 break;
             }
+            // At the beginning, too: a side that is given a little each time that it waits does not wait for ever.
+            if turn.is_multiple_of(CLOCK) && patience.left().is_none() {
+                return Err(RingError::TimedOut);
+            }
+            if turn % BELL == BELL - 1 {
+                self.asks_gone(half);
+            }
             pause(turn);
             turn += 1;
         }
         if patience.left().is_none() {
             return Err(RingError::TimedOut);
         }
-        let own = half.index();
+        // Woken for no more than it needs: the other side may wait for just that to be done.
+        let index = half.index_for(least);
         let (heard, mut in_vain) = (Cell::new(true), 0);
         sleep(
             self.mine(),
@@ -208,7 +202,6 @@ impl Common {
             || self.found(half, least),
             || {
                 in_vain += 1;
-                self.wake.before_sleep(own);
                 self.doze(patience, heard.get(), in_vain > PATIENT)
             },
         )
@@ -241,14 +234,7 @@ impl Common {
             }
         };
         let index = half.index_for(1);
-        let own = half.index();
-        match arm(self.mine(), index, barrier, || self.found(half, 1)) {
-            Some(found) => found.map(|_| false),
-            None => {
-                self.wake.before_sleep(own);
-                Ok(true)
-            }
-        }
+        arm(self.mine(), index, barrier, || self.found(half, 1)).map_or(Ok(true), |found| found.map(|_| false))
     }
 
     /// That wait is over.

@@ -20,8 +20,6 @@ pub(in crate::ring) struct Wake {
     lineage: u32,
     /// Its process id.
     process: u32,
-    /// See `before_sleep`.
-    told: AtomicU64,
     /// The other side has ended, as its word or the bell has told. A consumer may find elements of it yet.
     gone: AtomicBool,
 }
@@ -32,19 +30,16 @@ unsafe impl Send for Wake {}
 unsafe impl Sync for Wake {}
 
 impl Wake {
-    /// Of a side that is at `index`.
-    ///
     /// # Safety
     ///
     /// `theirs` can be read and written for as long as the value is used.
-    pub(in crate::ring) unsafe fn new(theirs: NonNull<AtomicU64>, bell: Bell, index: u64) -> Self {
+    pub(in crate::ring) unsafe fn new(theirs: NonNull<AtomicU64>, bell: Bell) -> Self {
         Wake {
             theirs,
             bell,
             fences: if barrier::register() { Fences::Asleep } else { Fences::Always },
             lineage: sys::lineage(),
             process: sys::process_id(),
-            told: AtomicU64::new(index.wrapping_sub(1)), // who had this end before may have told nothing
             gone: AtomicBool::new(false),
         }
     }
@@ -66,17 +61,6 @@ impl Wake {
         if handshake::reaches(self.theirs(), index, self.fences) {
             self.reached();
         }
-    }
-
-    /// This side sleeps at `index`, and wakes the other, which may have waited for more than it needs: see
-    /// [`handshake::rouses`].
-    pub(in crate::ring) fn before_sleep(&self, index: u64) {
-        // Only this side's owner waits, and nobody does at the same time.
-        let mut told = self.told.load(Ordering::Relaxed);
-        if handshake::rouses(self.theirs(), index, &mut told) {
-            self.bell.ring();
-        }
-        self.told.store(told, Ordering::Relaxed);
     }
 
     #[cold]

@@ -1,6 +1,6 @@
 //! Waits that end by themselves, and processes that are stopped.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use commonage::ring::{self, RingError, Sender, Unfinished};
 
@@ -38,6 +38,32 @@ fn a_wait_for_what_does_not_come_ends_with_its_time() {
     assert_eq!(receiver.wait_slots(1, Some(Duration::MAX)), Ok(capacity));
     assert_eq!(receiver.pop_timeout(Duration::MAX), Ok(0));
     assert_eq!(sender.push_timeout(7, Duration::MAX), Ok(()));
+}
+
+#[test]
+fn who_never_sleeps_looks_at_the_clock_and_notices_the_end() {
+    let (sender, mut receiver) = ring::channel::<u64>(4).unwrap();
+    receiver.set_spins(u32::MAX);
+    assert_eq!(receiver.pop_timeout(SOON), Err(RingError::TimedOut));
+    // As if it was killed: nothing in memory says so.
+    drop(sender.into_fds().unwrap());
+    assert_eq!(receiver.pop(), Err(RingError::Closed));
+}
+
+#[test]
+fn who_is_given_one_element_each_time_that_it_waits_does_not_wait_longer_for_that() {
+    let (mut sender, mut receiver) = ring::channel::<u64>(4).unwrap();
+    let giver = thread::spawn(move || {
+        // One at a time, and the next as soon as it is taken.
+        let capacity = sender.capacity();
+        while sender.wait_slots(capacity, None).is_ok() && sender.push(1).is_ok() {}
+    });
+    receiver.set_spins(u32::MAX);
+    let mut into = vec![0; 1 << 24];
+    let unfinished = receiver.pop_slice_timeout(&mut into, SOON).unwrap_err();
+    assert_eq!(unfinished.error, RingError::TimedOut);
+    drop(receiver);
+    giver.join().unwrap();
 }
 
 #[test]
@@ -84,24 +110,23 @@ fn a_process_that_is_stopped_is_waited_for_and_goes_on() {
 }
 
 #[test]
-fn two_sides_that_wait_for_more_than_they_need_do_not_wait_for_each_other() {
+fn who_waits_for_a_part_of_a_slice_is_woken_by_one_element_or_slot() {
     between(
-        "ring_channel::times::two_sides_that_wait_for_more_than_they_need_do_not_wait_for_each_other",
+        "ring_channel::times::who_waits_for_a_part_of_a_slice_is_woken_by_one_element_or_slot",
         |peer| {
             let (sender, mut receiver) = ring::channel::<u64>(16).unwrap();
             let capacity = receiver.capacity();
             sender.send_over(&peer.stream).unwrap();
-            // It sleeps until half of the ring is free,
             let memory = memory_of_receiver(&receiver);
             until("the sender sleeps", || (word(&memory, PRODUCER_WAITS) != 0).then_some(()));
             assert_eq!(receiver.pop(), Ok(element(0)));
-            // and this side until the ring is full again.
+            // Now there is room for one, and this side sleeps until the ring is full again.
             assert_eq!(receiver.wait_slots(capacity, None), Ok(capacity));
             let mut rest = vec![0; 2 * capacity - 1];
             receiver.pop_slice(&mut rest).unwrap();
             assert!((1..).zip(rest).all(|(place, value)| value == element(place)));
 
-            // The other way round: this side sleeps until half of the ring is full, that one until it is empty.
+            // The other way round: this side sleeps for a part of the ring, that one until it is empty.
             let mut half = vec![0; capacity / 2];
             say(&peer.stream);
             receiver.pop_slice(&mut half).unwrap();
