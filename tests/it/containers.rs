@@ -4,7 +4,7 @@
 mod daemons;
 mod directories;
 #[cfg(target_os = "linux")]
-mod filters;
+pub(crate) mod filters;
 #[cfg(target_os = "linux")]
 mod groups;
 #[cfg(target_os = "linux")]

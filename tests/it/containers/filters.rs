@@ -8,8 +8,8 @@ use crate::{
     support::ROLE,
 };
 
-/// From now on the call fails with this error in this process.
-fn deny(call: libc::c_long, error: i32) -> io::Result<()> {
+/// From now on the call fails with this error in this thread, and in what it starts.
+pub(crate) fn deny(call: libc::c_long, error: i32) -> io::Result<()> {
     let statement = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
     let mut filter = [
         // The number of the call is the first word of what a filter is given.

@@ -1,8 +1,11 @@
 //! Waits by other means: `poll`, mio, tokio.
 
-use std::os::{
-    fd::{AsFd, AsRawFd},
-    unix::net::UnixStream,
+use std::{
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::net::UnixStream,
+    },
+    thread,
 };
 
 use commonage::ring::{self, Receiver, RingError, Sender};
@@ -10,7 +13,8 @@ use mio::{Events, Interest, Poll, Token, unix::SourceFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::io::{Interest as Readiness, unix::AsyncFd};
 
-use super::{between, descriptors, element};
+use super::{alone, between, descriptors, element};
+use crate::containers::filters::deny;
 
 /// Pops one element; `poll` says when there is one.
 pub(super) fn pop_by_poll(receiver: &mut Receiver<u64>) -> Result<u64, RingError> {
@@ -145,6 +149,48 @@ fn mio_tells_of_each_element() {
 #[test]
 fn tokio_tells_of_each_element() {
     play("ring_channel::waits::tokio_tells_of_each_element", |receiver, each| pop_by_tokio(receiver, each));
+}
+
+/// Who can't have others keep their order keeps its own, and sleeps for moments only.
+#[test]
+fn no_waking_is_lost_where_there_is_no_membarrier() {
+    const ANSWERS: u64 = 100;
+    alone("ring_channel::waits::no_waking_is_lost_where_there_is_no_membarrier", || {
+        for (here, there) in [(true, true), (true, false), (false, true)] {
+            let without = |denied: bool| {
+                if denied {
+                    deny(libc::SYS_membarrier, libc::EPERM).unwrap();
+                }
+            };
+            // A filter is for a thread, and each takes its ends in its own.
+            let (sender, receiver) = ring::channel::<u64>(1).unwrap();
+            let (answers, answered) = ring::channel::<u64>(1).unwrap();
+            let ends = (receiver.into_fds().unwrap(), answers.into_fds().unwrap());
+            let answering = thread::spawn(move || {
+                without(there);
+                let mut receiver = Receiver::<u64>::from_fds(ends.0).unwrap();
+                let mut sender = Sender::<u64>::from_fds(ends.1).unwrap();
+                receiver.set_spins(0);
+                while let Ok(value) = receiver.pop() {
+                    sender.push(!value).unwrap();
+                }
+            });
+            let ends = (sender.into_fds().unwrap(), answered.into_fds().unwrap());
+            let asking = thread::spawn(move || {
+                without(here);
+                let mut sender = Sender::<u64>::from_fds(ends.0).unwrap();
+                let mut receiver = Receiver::<u64>::from_fds(ends.1).unwrap();
+                receiver.set_spins(0);
+                for round in 0..ANSWERS {
+                    sender.push(element(round)).unwrap();
+                    let answer = if round % 2 == 0 { receiver.pop() } else { pop_by_poll(&mut receiver) };
+                    assert_eq!(answer, Ok(!element(round)));
+                }
+            });
+            asking.join().unwrap();
+            answering.join().unwrap();
+        }
+    });
 }
 
 #[test]
