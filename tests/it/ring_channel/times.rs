@@ -1,6 +1,6 @@
 //! Waits that end by themselves, and processes that are stopped.
 
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use commonage::ring::{self, RingError, Sender, Unfinished};
 
@@ -78,6 +78,10 @@ fn a_process_that_is_stopped_is_waited_for_and_goes_on() {
             let mut place = 0;
             for _ in 0..3 {
                 suspend(peer.pid);
+                let stat = format!("/proc/{}/stat", peer.pid);
+                let is_stopped = || fs::read_to_string(&stat).unwrap().contains(") T ").then_some(());
+                // Until then it can push no more than there is room for.
+                until("it is stopped", is_stopped);
                 // What it has pushed is there, and then nothing comes; it has not ended.
                 let end = loop {
                     match receiver.pop_timeout(Duration::from_millis(100)) {
