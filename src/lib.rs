@@ -31,7 +31,9 @@
 //! | where a token leads | nothing | that it is a segment, sealed against truncation, with the id that the token names, before it is mapped |
 //! | a [`ShmemBacked`] implementation | what its `unsafe impl` promises | |
 //! | a process that may write to a [`Link`] | to follow the rules of its type, and not to cut it short | when it is opened: that it is a link, its version, type, size and length, and that its value is ready |
-//! | another user, another machine | not even that: it is refused by the system | |
+//! | the maker of a `Sealed` value (Linux), whoever it is | nothing | that the kernel keeps the memory as it is, that all of it is there, its size, type, metadata and content, once |
+//! | the other side of a [`ring`], whoever it is | nothing | its index, whenever it is looked at; what it has written is copied before it is looked at, and any bytes are an element |
+//! | in all else another user, another machine | not even that: it is refused by the system | |
 //!
 //! # Processes that end
 //!
