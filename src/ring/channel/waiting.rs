@@ -194,30 +194,29 @@ impl Common {
         }
         // Woken for no more than it needs: the other side may wait for just that to be done.
         let index = half.index_for(least);
-        let (heard, mut in_vain) = (Cell::new(true), 0);
+        let (heard, mut rung) = (Cell::new(true), 0);
         sleep(
             self.mine(),
             index,
             || heard.set(barrier::heavy()),
             || self.found(half, least),
-            || {
-                in_vain += 1;
-                self.doze(patience, heard.get(), in_vain > PATIENT)
-            },
+            || self.doze(patience, heard.get(), &mut rung),
         )
     }
 
-    /// Sleeps until the bell rings. `heard`: the other side has kept its order. `lied_to`: it has been rung for nothing.
-    fn doze(&self, patience: Patience, heard: bool, lied_to: bool) -> ControlFlow<Result<usize, RingError>> {
+    /// Sleeps until the bell rings. `heard`: the other side has kept its order. `rung` counts how often in this wait.
+    fn doze(&self, patience: Patience, heard: bool, rung: &mut u32) -> ControlFlow<Result<usize, RingError>> {
         let Some(left) = patience.left() else { return ControlFlow::Break(Err(RingError::TimedOut)) };
-        if lied_to {
+        if *rung > PATIENT {
             // An honest side rings once for each sleep, when there is something. This one can only waste its own time.
             thread::sleep(NAP.min(left));
         }
         let at_most = if heard { left } else { left.min(NAP) };
-        if self.wake.bell().wait(Some(at_most)) == Waking::HungUp {
+        match self.wake.bell().wait(Some(at_most)) {
+            Waking::Rung => *rung = rung.saturating_add(1),
             // The look after this finds what there is, or that nothing more will be.
-            self.wake.set_gone();
+            Waking::HungUp => self.wake.set_gone(),
+            Waking::TimedOut => {}
         }
         ControlFlow::Continue(())
     }
