@@ -23,14 +23,14 @@ use rustix::{
     cmsg_space,
     io::{Errno, retry_on_intr},
     net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-        SendFlags, SocketType, recvmsg, sendmsg, sockopt::socket_type,
+        RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketType,
+        recvmsg, sendmsg, sockopt::socket_type,
     },
 };
 
 use crate::{
     DescriptorFault, Error,
-    sys::{above_standard, kind_of_descriptor},
+    sys::{Beside, above_standard, kind_of_descriptor},
 };
 
 const MAGIC: u32 = u32::from_le_bytes(*b"cmng");
@@ -38,8 +38,8 @@ const VERSION: u32 = 1;
 const FRAME: usize = 16;
 /// The most descriptors that a frame brings.
 const MOST: usize = 4;
-/// Room beside a frame: the system puts there who has sent it, too, where that was asked for.
-const BESIDE: usize = cmsg_space!(ScmCredentials(1), ScmRights(MOST));
+/// Room beside a frame: the system puts there who has sent it, too, by number and by a descriptor, where that was asked for.
+const BESIDE: usize = cmsg_space!(ScmCredentials(1), ScmRights(MOST), ScmRights(1));
 
 /// What a frame brings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,8 +103,8 @@ pub(crate) fn receive<const N: usize>(stream: &UnixStream, what: What) -> Result
     let mut fds: Vec<OwnedFd> = Vec::with_capacity(N);
     let mut read = 0;
     while read < FRAME {
-        let mut room = [MaybeUninit::uninit(); BESIDE];
-        let mut beside = RecvAncillaryBuffer::new(&mut room);
+        let mut room = Beside::<BESIDE>::new();
+        let mut beside = room.buffer();
         let received = retry_on_intr(|| {
             recvmsg(stream, &mut [IoSliceMut::new(&mut frame[read..])], &mut beside, RecvFlags::CMSG_CLOEXEC)
         });
@@ -119,6 +119,8 @@ pub(crate) fn receive<const N: usize>(stream: &UnixStream, what: What) -> Result
                 fds.extend(rights);
             }
         }
+        drop(beside);
+        room.close_unasked();
         if fds.len() > N {
             return Err(refused(format!("more than {N} descriptors")));
         }

@@ -4,6 +4,7 @@ mod announced;
 mod barred;
 pub(crate) mod barrier;
 mod bell;
+mod beside;
 mod byte_lock;
 mod descriptors;
 mod memory;
@@ -36,6 +37,7 @@ pub(crate) use self::{
     announced::{Announced, new_id, renew, replace},
     barred::{pid_namespace, proc_is_our_own},
     bell::{Bell, NotABell, Waking},
+    beside::Beside,
     descriptors::kind_of_descriptor,
     memory::available_memory,
     object::{Object, unlink_named},

@@ -55,8 +55,8 @@ pub(crate) use platform::{
 };
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{
-    Bell, NotABell, ReadOnlyMapping, RingMemory, SealedMemfd, UnsealedMemfd, Waking, barrier, kind_of_descriptor,
-    pid_namespace, proc_is_our_own, unmap,
+    Bell, Beside, NotABell, ReadOnlyMapping, RingMemory, SealedMemfd, UnsealedMemfd, Waking, barrier,
+    kind_of_descriptor, pid_namespace, proc_is_our_own, unmap,
 };
 #[cfg(unix)]
 use platform::{renew, replace};

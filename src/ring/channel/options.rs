@@ -1,7 +1,7 @@
 //! How a channel is made, or an end of it taken.
 
 use bytemuck::{AnyBitPattern, NoUninit};
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
 use super::{Fds, Receiver, Sender};
 use crate::{
@@ -99,6 +99,10 @@ impl Options {
     }
 
     fn received<T>(&self, fds: Fds) -> Result<(RingMemory, Bell), Error> {
+        // This program may have inherited them. Whatever it executes in its turn would hide its death from the other side.
+        for fd in [&fds.memory, &fds.socket] {
+            fcntl_setfd(fd, FdFlags::CLOEXEC).map_err(|error| Error::os("fcntl(F_SETFD)", error))?;
+        }
         let memory = RingMemory::received(fds.memory, required_memory::<T>(1), self.huge_pages.is_some())?;
         let bell = Bell::received(fds.socket).map_err(|error| match error {
             NotABell::Kind(found) => Error::Descriptor(DescriptorFault::NotASocket { found }),

@@ -2,9 +2,10 @@
 
 use std::{
     fs::File,
+    io::Write,
     net::{TcpListener, TcpStream},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::net::{UnixDatagram, UnixStream},
     },
 };
@@ -19,6 +20,7 @@ use rustix::{
         CWD, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create,
         open, openat,
     },
+    io::{FdFlags, fcntl_getfd, fcntl_setfd},
     pipe::pipe,
 };
 
@@ -181,8 +183,6 @@ fn an_end_is_not_received_as_the_other_nor_is_anything_else() {
 
 #[test]
 fn the_descriptors_of_a_channel_are_not_inherited_and_are_no_standard_ones() {
-    use rustix::io::{FdFlags, fcntl_getfd};
-    use std::os::fd::AsRawFd;
     alone("ring_channel::descriptors::the_descriptors_of_a_channel_are_not_inherited_and_are_no_standard_ones", || {
         // SAFETY: this process's standard input, which nothing here reads.
         unsafe { rustix::io::close(0) };
@@ -237,4 +237,40 @@ fn a_ring_that_can_not_be_had_is_an_error() {
         let refused = ring::channel::<u64>(1000).unwrap_err();
         assert!(matches!(refused, Error::Os { .. }), "{refused}");
     });
+}
+
+#[test]
+fn a_descriptor_of_the_sending_process_that_comes_unasked_is_closed() {
+    alone("ring_channel::descriptors::a_descriptor_of_the_sending_process_that_comes_unasked_is_closed", || {
+        let (here, there) = UnixStream::pair().unwrap();
+        for option in [libc::SO_PASSCRED, libc::SO_PASSPIDFD] {
+            let (on, len) = (1i32, size_of::<i32>() as libc::socklen_t);
+            // SAFETY: a number of this size is there to be read. Before Linux 6.5 the second is not known.
+            let _ =
+                unsafe { libc::setsockopt(there.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const on).cast(), len) };
+        }
+        let before = descriptors();
+        for _ in 0..3 {
+            let (_sender, receiver) = ring::channel::<u64>(4).unwrap();
+            receiver.send_over(&here).unwrap();
+            drop(Receiver::<u64>::receive_over(&there).unwrap());
+            // Without an end, too.
+            (&here).write_all(b"something else..").unwrap();
+            Receiver::<u64>::receive_over(&there).unwrap_err();
+        }
+        assert_eq!(descriptors(), before);
+    });
+}
+
+#[test]
+fn an_end_that_was_inherited_by_this_program_is_not_inherited_by_the_next() {
+    let (sender, _receiver) = ring::channel::<u64>(4).unwrap();
+    let fds = sender.into_fds().unwrap();
+    for fd in [&fds.memory, &fds.socket] {
+        fcntl_setfd(fd, FdFlags::empty()).unwrap();
+    }
+    let fds = Sender::<u64>::from_fds(fds).unwrap().into_fds().unwrap();
+    for fd in [&fds.memory, &fds.socket] {
+        assert_eq!(fcntl_getfd(fd), Ok(FdFlags::CLOEXEC));
+    }
 }
