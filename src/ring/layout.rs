@@ -13,7 +13,7 @@
 
 use std::{marker::PhantomData, ptr::NonNull, sync::atomic::AtomicU64};
 
-use crate::{Error, RingFault, fingerprint_of};
+use crate::{Error, RingFault, fingerprint::fingerprint_of_family};
 
 /// What the address of a ring is a multiple of, in bytes.
 pub const ALIGNMENT: usize = 128;
@@ -119,10 +119,9 @@ impl<'m, T> Area<'m, T> {
         self.mask + 1
     }
 
-    /// What both sides must agree on.
+    /// What both sides must agree on: this layout, in its version 1, the element, and the capacity.
     pub(super) fn kind(&self) -> u64 {
-        let element = fingerprint_of(std::any::type_name::<T>(), size_of::<T>(), align_of::<T>());
-        element.wrapping_add(self.capacity() as u64).max(1)
+        fingerprint_of_family::<T>(b"ring, v1", self.capacity() as u64).max(1)
     }
 
     /// The slot of an index.
