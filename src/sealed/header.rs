@@ -22,6 +22,8 @@ use crate::{DescriptorFault, Error, ShmemChecked};
 pub(super) const HEADER: usize = 48;
 /// Where data begin at the earliest: the metadata have room before it.
 pub(super) const DATA: usize = 128;
+/// The most metadata, in bytes: what is made of those of a peer takes memory of this process's own, and more than they do.
+pub(super) const MOST_METADATA: u32 = 1 << 20;
 const MAGIC: u64 = u64::from_le_bytes(*b"cmn seal");
 /// Changes with the layout.
 const VERSION: u32 = 1;
@@ -147,6 +149,9 @@ impl Header {
             let end = start.checked_add(len).filter(|end| *end <= limit as u64).ok_or(no_value(what, len))?;
             Ok::<_, Error>(start as usize..end as usize)
         };
+        if self.metadata_len > MOST_METADATA {
+            return Err(no_value("length of the metadata", self.metadata_len.into()));
+        }
         let metadata = range("length of the metadata", self.metadata, self.metadata_len.into())?;
         let data = range("length of the data", self.data, self.data_len)?;
         let end = metadata.end.max(data.end) as u64;

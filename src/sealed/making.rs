@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     Inner, Options, Sealed, Seals,
-    header::{HEADER, Header, start_of_data},
+    header::{HEADER, Header, MOST_METADATA, start_of_data},
 };
 use crate::{
     Error, HugePages, ShmemChecked,
@@ -75,7 +75,9 @@ fn finish<T: ShmemChecked + ?Sized>(
 ) -> Result<Sealed<T>, Error> {
     let unfit = |reason: String| Error::Metadata { type_name: type_name::<T>(), reason };
     let bytes = postcard::to_allocvec(metadata).map_err(|error| unfit(error.to_string()))?;
-    let metadata_len = u32::try_from(bytes.len()).map_err(|_| unfit(format!("they are {} bytes", bytes.len())))?;
+    let metadata_len = u32::try_from(bytes.len()).ok().filter(|len| *len <= MOST_METADATA);
+    let metadata_len =
+        metadata_len.ok_or_else(|| unfit(format!("they are {} bytes, of {MOST_METADATA} at most", bytes.len())))?;
     let mut at = HEADER;
     if bytes.len() > start - HEADER {
         at = start + len;

@@ -104,8 +104,8 @@ impl<T: ShmemChecked + ?Sized> Sealed<T> {
     /// # Errors
     ///
     /// [`Error::NoSpace`], [`Error::TooLarge`], [`Error::Alignment`] (of more than a page), [`Error::Metadata`] if postcard can't
-    /// write the type's metadata or read them back, [`Error::Os`]; and [`DescriptorFault::Writable`], if another process of
-    /// this user has looked into this one, found the memory and mapped it.
+    /// write the type's metadata or read them back, or they are more than 1 MiB, [`Error::Os`]; and
+    /// [`DescriptorFault::Writable`], if another process of this user has looked into this one, found the memory and mapped it.
     pub fn new(arg: &T::NewArg) -> Result<Self, Error> {
         Self::options().new(arg)
     }

@@ -135,6 +135,8 @@ fn arrays_come_as_they_were_made_with_metadata_of_any_length() {
     let many = Array::<u16, _>::from_elem(IxDyn(&[1; 3000]), 7);
     let value = received(&Sealed::copy_from(&many).unwrap());
     assert_eq!((value.as_view().ndim(), value.as_view().sum()), (3000, 7));
+    let more = Sealed::copy_from(&Array::<u16, _>::from_elem(IxDyn(&vec![1; 1 << 20]), 7)).unwrap_err();
+    assert!(matches!(&more, Error::Metadata { reason, .. } if reason.contains("1048576 at most")), "{more}");
     let shared = Shared::copy_from(&array).unwrap().slice_axis(ndarray::Axis(1), 3..11);
     assert_eq!(received(&Sealed::copy_shared(&shared).unwrap()).as_view(), array.slice(s![.., 3..11]));
 }

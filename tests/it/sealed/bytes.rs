@@ -66,12 +66,16 @@ fn each_number_of_the_header_that_lies_is_refused_by_its_name() {
         for wrong in [half, max, max - 127, half - 128] {
             assert_eq!(fault(with(&value, DATA_LEN, wrong)), no_value("length of the data", wrong));
         }
+        // What is made of metadata can be many times as large.
+        for wrong in [(1 << 20) + 1, u32::MAX.into()] {
+            assert_eq!(fault(with(&value, METADATA_LEN, wrong)), no_value("length of the metadata", wrong));
+        }
         // Sums that lead behind the end.
         for (field, number, needed) in [
             (METADATA, 4095, 4097),
             (METADATA, 1 << 62, (1 << 62) + 2),
             (METADATA_LEN, 4049, 4097),
-            (METADATA_LEN, u32::MAX.into(), 48 + u64::from(u32::MAX)),
+            (METADATA_LEN, 1 << 20, 48 + (1 << 20)),
             (DATA, 4096, 8064),
             (DATA, 1 << 62, (1 << 62) + 3968),
             (DATA_LEN, 3969, 4097),
