@@ -5,7 +5,7 @@
 //! by `ppoll` alone.
 
 use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     time::Duration,
 };
 
@@ -43,6 +43,8 @@ impl Bell {
         let mut other = None;
         let first = Uninherited::replaced(|| {
             let (first, second) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            refuse_descriptors(&first);
+            refuse_descriptors(&second);
             let first = above_standard(first)?;
             other = Some(above_standard(second)?);
             Ok::<_, Errno>(first)
@@ -68,6 +70,7 @@ impl Bell {
             let found = format!("a socket of family {} and type {}", domain.as_raw(), of.as_raw());
             return Err(NotABell::Kind(found));
         }
+        refuse_descriptors(&fd);
         Ok(Bell(Uninherited::replaced(|| above_standard(fd))?))
     }
 
@@ -136,6 +139,16 @@ impl Bell {
     pub(crate) fn into_fd(self) -> rustix::io::Result<OwnedFd> {
         self.0.take()
     }
+}
+
+/// Has the system refuse whoever sends descriptors over a socket to this end of it (since Linux 6.16). They would be closed here,
+/// and that can take as long as whoever made them wants: a connection that lingers, a file of a file system of its own.
+fn refuse_descriptors(socket: impl AsFd) {
+    const SO_PASSRIGHTS: libc::c_int = 83;
+    let (none, len) = (0 as libc::c_int, size_of::<libc::c_int>() as libc::socklen_t);
+    let number = socket.as_fd().as_raw_fd();
+    // SAFETY: a number of this size is there to be read. Who does not know the option says so, and nothing is changed.
+    let _ = unsafe { libc::setsockopt(number, libc::SOL_SOCKET, SO_PASSRIGHTS, (&raw const none).cast(), len) };
 }
 
 impl AsFd for Bell {

@@ -2,7 +2,10 @@
 
 use std::{
     mem::MaybeUninit,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -11,7 +14,7 @@ use std::{
 use commonage::ring::{self, Fds, Receiver, RingError, Sender};
 use rustix::{
     fs::{FallocateFlags, OFlags, fallocate, fcntl_setfl},
-    io::pwrite,
+    io::{Errno, pwrite},
     net::{
         SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, send, sendmsg, shutdown,
         sockopt::{Timeout, set_socket_timeout},
@@ -257,6 +260,33 @@ fn descriptors_that_come_over_the_socket_are_closed() {
             assert_eq!(descriptors(), before);
         }
     });
+}
+
+/// Closing it could take as long as the peer wants.
+#[test]
+fn a_descriptor_is_not_taken_over_the_socket_where_the_system_can_refuse_it() {
+    const SO_PASSRIGHTS: libc::c_int = 83; // since Linux 6.16
+    let sends = |socket: &OwnedFd| {
+        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut beside = SendAncillaryBuffer::new(&mut room);
+        assert!(beside.push(SendAncillaryMessage::ScmRights(&[socket.as_fd()])));
+        sendmsg(socket, &[std::io::IoSlice::new(&[1])], &mut beside, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+    };
+    let (_made, hostile) = receiver();
+    let mut takes: libc::c_int = 0;
+    let mut len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: there is room for a number of this size.
+    let known = unsafe {
+        let number = hostile.socket.as_raw_fd();
+        libc::getsockopt(number, libc::SOL_SOCKET, SO_PASSRIGHTS, (&raw mut takes).cast(), &raw mut len)
+    };
+    if known == -1 {
+        return;
+    }
+    assert_eq!(sends(&hostile.socket), Err(Errno::PERM), "to who has made the channel");
+    let (peer, socket) = UnixStream::pair().unwrap();
+    let _received = Receiver::<u64>::from_fds(Fds { memory: hostile.memory, socket: socket.into() }).unwrap();
+    assert_eq!(sends(&peer.into()), Err(Errno::PERM), "to who has received it");
 }
 
 #[test]
