@@ -71,8 +71,10 @@ impl Indices {
         // SeqCst: of two sides that attach at the same time, at least one finds the other's kind.
         W::fence(Ordering::SeqCst);
         let found = other.kind.load(Ordering::Relaxed);
+        // Relaxed: whoever had this end before has ended, and that happened before somebody else attaches to it.
+        let own = mine.index.load(Ordering::Relaxed);
         // Acquire: as in `look`.
-        let (own, seen) = (mine.index.load(Ordering::Acquire), other.index.load(Ordering::Acquire));
+        let seen = other.index.load(Ordering::Acquire);
         let fault = if found != 0 && found != kind {
             RingFault::Kind { expected: kind, found }
         } else if S::slots(own, seen, capacity) > capacity {

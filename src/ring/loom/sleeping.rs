@@ -192,6 +192,21 @@ fn who_waits_for_several_is_woken_once_for_the_last() {
 }
 
 #[test]
+fn who_is_slow_to_wake_is_woken_once() {
+    check("two after another", 3, || {
+        let scene = Scene::new(2);
+        let producer = spawn(&scene, |scene| {
+            let mut indices = scene.ring.producer();
+            (1..=2).for_each(|n| scene.push(&mut indices, n).unwrap());
+        });
+        let mut indices = scene.ring.consumer();
+        scene.consumer.wait::<Popping>(&mut indices, &scene.ring.producer, 1).unwrap();
+        producer.join().unwrap();
+        scene.assert_rung_once_for_each_sleep();
+    });
+}
+
+#[test]
 fn who_waits_for_one_that_is_killed_is_told() {
     check("a producer is killed", 3, || {
         let scene = Scene::new(2);
