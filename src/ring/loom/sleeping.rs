@@ -83,7 +83,9 @@ impl Bed {
                 ControlFlow::Continue(())
             }
         };
-        sleep(&self.waits, until, barrier, look, doze)
+        let found = sleep(&self.waits, until, barrier, look, doze);
+        assert_eq!(self.waits.load(Ordering::Relaxed), 0, "who is awake says so");
+        found
     }
 
     /// The other side has published `index`.
@@ -166,6 +168,8 @@ fn both_sleep(name: &str, capacity: usize, count: u64, restless: u32, preemption
 fn neither_side_sleeps_through_what_it_waits_for() {
     both_sleep("two through one, both sleep", 1, 2, 0, 2);
     both_sleep("three through one, both sleep", 1, 3, 0, 2);
+    // It waits for the last index of all, which is announced as one before it.
+    both_sleep("one through two", 2, 1, 0, 3);
 }
 
 #[test]
