@@ -269,7 +269,8 @@ fn a_descriptor_is_not_taken_over_the_socket_where_the_system_can_refuse_it() {
     let sends = |socket: &OwnedFd| {
         let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut beside = SendAncillaryBuffer::new(&mut room);
-        assert!(beside.push(SendAncillaryMessage::ScmRights(&[socket.as_fd()])));
+        let sent = [socket.as_fd()];
+        assert!(beside.push(SendAncillaryMessage::ScmRights(&sent)));
         sendmsg(socket, &[std::io::IoSlice::new(&[1])], &mut beside, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
     };
     let (_made, hostile) = receiver();
