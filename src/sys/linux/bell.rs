@@ -40,17 +40,13 @@ pub(crate) struct Bell(Uninherited<OwnedFd>);
 impl Bell {
     /// Both ends, the second to be given away.
     pub(crate) fn pair() -> rustix::io::Result<(Bell, Bell)> {
-        let mut other = None;
-        let first = Uninherited::replaced(|| {
+        let (first, second) = Uninherited::replaced_pair(|| {
             let (first, second) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
             refuse_descriptors(&first);
             refuse_descriptors(&second);
-            let first = above_standard(first)?;
-            other = Some(above_standard(second)?);
-            Ok::<_, Errno>(first)
+            Ok::<_, Errno>((above_standard(first)?, above_standard(second)?))
         })?;
-        let second = other.ok_or(Errno::BADF)?;
-        Ok((Bell(first), Bell(Uninherited::replaced(|| Ok::<_, Errno>(second))?)))
+        Ok((Bell(first), Bell(second)))
     }
 
     /// One end that somebody else has made.

@@ -106,21 +106,26 @@ impl<T: AsFd> Uninherited<T> {
         Self::register(open, InAChild::Replaced)
     }
 
+    /// Two as [`replaced`](Self::replaced) has one: no child has inherited one of them and not the other.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn replaced_pair<E: From<Errno>>(open: impl FnOnce() -> Result<(T, T), E>) -> Result<(Self, Self), E> {
+        let locked = Locked::with_room_for(2)?;
+        let (first, second) = open()?;
+        let first = Self::enter(&locked, first, InAChild::Replaced)?;
+        let second = Self::enter(&locked, second, InAChild::Replaced);
+        // Before the first is dropped, if there is no second: that takes the lock.
+        drop(locked);
+        Ok((first, second?))
+    }
+
     fn register<E: From<Errno>>(open: impl FnOnce() -> Result<T, E>, fate: InAChild) -> Result<Self, E> {
-        // Memory is taken outside of the lock: a memory allocator can have handlers of its own, and be in the middle of
-        // a fork.
-        let mut locked = Locked::by(sys::process_id());
-        if locked.free().is_none() {
-            drop(locked);
-            let made = Box::into_raw(Box::new(Entry::new()));
-            locked = Locked::by(sys::process_id());
-            // SAFETY: made above, and never freed.
-            locked.add(unsafe { &*made });
-        }
-        locked.see_to_forks()?;
-        let value = open()?;
+        let locked = Locked::with_room_for(1)?;
+        Ok(Self::enter(&locked, open()?, fate)?)
+    }
+
+    fn enter(locked: &Locked, value: T, fate: InAChild) -> rustix::io::Result<Self> {
         let stat = fstat(&value)?;
-        // It was there above, and the lock has been held since.
+        // Room was made for it, and the lock has been held since.
         let entry = locked.take().ok_or(Errno::NOMEM)?;
         let (device, inode) = identity_of(&stat);
         entry.device.store(device, Ordering::Relaxed);
@@ -276,6 +281,26 @@ impl Locked {
         locked
     }
 
+    /// The lock, with as many entries that hold nothing, and every fork seen to.
+    ///
+    /// # Errors
+    ///
+    /// Want of memory.
+    fn with_room_for(entries: usize) -> rustix::io::Result<Self> {
+        // Memory is taken outside of the lock: a memory allocator can have handlers of its own, and be in the middle of
+        // a fork.
+        let mut locked = Locked::by(sys::process_id());
+        while !locked.has_free(entries) {
+            drop(locked);
+            let made = Box::into_raw(Box::new(Entry::new()));
+            locked = Locked::by(sys::process_id());
+            // SAFETY: made above, and never freed.
+            locked.add(unsafe { &*made });
+        }
+        locked.see_to_forks()?;
+        Ok(locked)
+    }
+
     /// In a forked child: closes what its parent has registered, or renews or replaces it. Only calls that a signal handler may make, too.
     fn settle(&self, pid: u32) {
         FREE.store(ptr::null_mut(), Ordering::Relaxed);
@@ -326,13 +351,18 @@ impl Locked {
         FREE.store(ptr::from_ref(entry).cast_mut(), Ordering::Relaxed);
     }
 
-    fn free(&self) -> Option<&'static Entry> {
-        // SAFETY: entries are never freed.
-        unsafe { FREE.load(Ordering::Relaxed).as_ref() }
+    fn has_free(&self, entries: usize) -> bool {
+        let mut next = &FREE;
+        (0..entries).all(|_| {
+            // SAFETY: entries are never freed.
+            let free = unsafe { next.load(Ordering::Relaxed).as_ref() };
+            free.map(|entry| next = &entry.next_free).is_some()
+        })
     }
 
     fn take(&self) -> Option<&'static Entry> {
-        let entry = self.free()?;
+        // SAFETY: entries are never freed.
+        let entry = unsafe { FREE.load(Ordering::Relaxed).as_ref() }?;
         FREE.store(entry.next_free.load(Ordering::Relaxed), Ordering::Relaxed);
         Some(entry)
     }

@@ -1,12 +1,19 @@
 //! The ends of a channel in a forked child: none of them is the child's.
 
-use std::os::fd::AsFd;
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use commonage::{
     Error,
     ring::{self, RingError, Unfinished},
 };
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    net::sockopt::socket_type,
+};
 
 use super::alone;
 use crate::forked::{ENDS, Forked};
@@ -100,5 +107,41 @@ fn a_child_makes_channels_of_its_own() {
             assert_eq!(receiver.pop(), Err(RingError::Closed));
         });
         child.success();
+    });
+}
+
+/// A child that has kept one hides the death of whoever has it.
+#[test]
+fn a_child_that_is_forked_while_a_channel_is_made_keeps_none_of_its_ends() {
+    alone("ring_channel::forks::a_child_that_is_forked_while_a_channel_is_made_keeps_none_of_its_ends", || {
+        let stop = AtomicBool::new(false);
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    drop(ring::channel::<u64>(4).unwrap());
+                }
+            });
+            let keeps_none = |_| {
+                // SAFETY: the child asks the system what it has, and ends.
+                let pid = unsafe { libc::fork() };
+                if pid == 0 {
+                    let is_a_socket = |number| {
+                        // SAFETY: nothing but that is done with it; where there is none, the call says so.
+                        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+                        socket_type(fd).is_ok()
+                    };
+                    let kept = (3..64).any(is_a_socket);
+                    // SAFETY: ends the process, and nothing else.
+                    unsafe { libc::_exit(i32::from(kept)) };
+                }
+                let mut status = -1;
+                // SAFETY: the status is this function's own.
+                unsafe { libc::waitpid(pid, &mut status, 0) };
+                status == 0
+            };
+            let none_is_kept = (0..3000).all(keeps_none);
+            stop.store(true, Ordering::Relaxed);
+            assert!(none_is_kept);
+        });
     });
 }
