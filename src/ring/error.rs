@@ -1,6 +1,7 @@
 //! What can go wrong with a ring while it is used.
 
-/// Why a call on a ring did not do what it was asked for. Nothing has been pushed or popped.
+/// Why a call on a ring did not do what it was asked for. Nothing has been pushed or popped, but for what an `Unfinished` slice
+/// says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RingError {

@@ -72,13 +72,15 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Os`] if the stream can't take it; the channel is closed then. [`Error::Inherited`] in a forked child.
+    /// [`Error::Os`] if the stream can't take it, within its [time limit](UnixStream::set_write_timeout) if it is full; the
+    /// channel is closed then. [`Error::Inherited`] in a forked child.
     pub fn send_over(self, stream: &UnixStream) -> Result<(), Error> {
         passed::send(stream, What::Receiver, &self.into_fds()?)
     }
 
     /// Waits for an end that another process sends over the stream, until it comes or the stream's
-    /// [time limit](UnixStream::set_read_timeout) is over.
+    /// [time limit](UnixStream::set_read_timeout) is over, which holds for each part in which it comes: of those there can be
+    /// 16.
     ///
     /// # Errors
     ///
@@ -226,8 +228,8 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// `len` elements to be read, and then committed: only then their slots are free.
     ///
     /// A commit wakes the sender if it sleeps, by a system call. What runs where none is permitted, an audio callback say,
-    /// uses [`commit_quietly`](ReadChunk::commit_quietly), which makes none, and has another thread call
-    /// [`wake`](Self::wake), or the sender wait with timeouts. It neither allocates nor waits in any case.
+    /// uses [`commit_quietly`](ReadChunk::commit_quietly), which makes none; the sender waits with timeouts then, or
+    /// whoever has this end next calls [`wake`](Self::wake). It neither allocates nor waits in any case.
     ///
     /// # Errors
     ///
@@ -277,7 +279,8 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
         self.common.prepare(&mut *self.consumer)
     }
 
-    /// After a wait by other means: the descriptor can be read from no more, until the sender wakes this end again.
+    /// After a wait by other means: the descriptor can be read from no more, until the sender wakes this end again. One that
+    /// wakes it for nothing can have it be readable at any time.
     pub fn finish_wait(&mut self) {
         if self.common.check().is_ok() {
             self.common.finish();

@@ -72,13 +72,15 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Os`] if the stream can't take it; the channel is closed then. [`Error::Inherited`] in a forked child.
+    /// [`Error::Os`] if the stream can't take it, within its [time limit](UnixStream::set_write_timeout) if it is full; the
+    /// channel is closed then. [`Error::Inherited`] in a forked child.
     pub fn send_over(self, stream: &UnixStream) -> Result<(), Error> {
         passed::send(stream, What::Sender, &self.into_fds()?)
     }
 
     /// Waits for an end that another process sends over the stream, until it comes or the stream's
-    /// [time limit](UnixStream::set_read_timeout) is over.
+    /// [time limit](UnixStream::set_read_timeout) is over, which holds for each part in which it comes: of those there can be
+    /// 16.
     ///
     /// # Errors
     ///
@@ -212,8 +214,8 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     /// `len` slots to be written to, and then committed: no element is copied twice.
     ///
     /// A commit wakes the receiver if it sleeps, by a system call. What runs where none is permitted, an audio callback say,
-    /// uses [`commit_quietly`](WriteChunk::commit_quietly), which makes none, and has another thread call
-    /// [`wake`](Self::wake), or the receiver wait with timeouts. It neither allocates nor waits in any case.
+    /// uses [`commit_quietly`](WriteChunk::commit_quietly), which makes none; the receiver waits with timeouts then, or
+    /// whoever has this end next calls [`wake`](Self::wake). It neither allocates nor waits in any case.
     ///
     /// # Errors
     ///
@@ -260,7 +262,8 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
         self.common.prepare(&mut *self.producer)
     }
 
-    /// After a wait by other means: the descriptor can be read from no more, until the receiver wakes this end again.
+    /// After a wait by other means: the descriptor can be read from no more, until the receiver wakes this end again. One that
+    /// wakes it for nothing can have it be readable at any time.
     pub fn finish_wait(&mut self) {
         if self.common.check().is_ok() {
             self.common.finish();
