@@ -15,7 +15,7 @@ use super::{
     header::{HEADER, Header, MOST_METADATA, start_of_data},
 };
 use crate::{
-    Error, HugePages, ShmemChecked,
+    Error, ShmemChecked,
     passing::{self, What},
     pool,
     sys::{SealedMemfd, UnsealedMemfd},
@@ -61,7 +61,7 @@ pub(super) fn copy_bytes<T: ShmemChecked + ?Sized>(
 }
 
 fn new_memfd<T: ShmemChecked + ?Sized>(options: &Options<T>, len: usize) -> Result<UnsealedMemfd, Error> {
-    UnsealedMemfd::create(&options.name, len, options.huge_pages.map(HugePages::flags), pool::leave_to_have)
+    UnsealedMemfd::create(&options.name, len, options.huge_pages, pool::leave_to_have)
 }
 
 /// Writes what the memory says of itself, and seals it. What comes of it is looked at as if it were somebody else's: what its

@@ -7,6 +7,7 @@ mod bell;
 mod beside;
 mod byte_lock;
 mod descriptors;
+mod memfd;
 mod memory;
 mod object;
 mod place;

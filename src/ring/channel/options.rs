@@ -5,7 +5,7 @@ use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
 use super::{Fds, Receiver, Sender};
 use crate::{
-    DescriptorFault, Error, HugePages,
+    DescriptorFault, Error, HugePages, pool,
     ring::required_memory,
     sys::{Bell, NotABell, RingMemory},
 };
@@ -69,7 +69,7 @@ impl Options {
     /// name that can't be one.
     pub fn channel<T: AnyBitPattern + NoUninit>(&self, capacity: usize) -> Result<(Sender<T>, Receiver<T>), Error> {
         let name = self.name.as_deref().unwrap_or("commonage-ring");
-        let memory = RingMemory::create(name, required_memory::<T>(capacity), self.huge_pages)?;
+        let memory = RingMemory::create(name, required_memory::<T>(capacity), self.huge_pages, pool::leave_to_have)?;
         let failed = |operation| move |error| Error::os(operation, error);
         let again = memory.fd().and_then(|fd| fcntl_dupfd_cloexec(fd, 3)).map_err(failed("fcntl(F_DUPFD)"))?;
         let again = RingMemory::received(again, 0, self.huge_pages.is_some())?;

@@ -7,25 +7,22 @@ use std::{
 };
 
 use rustix::{
-    fs::{MemfdFlags, Mode, SealFlags, fchmod, ftruncate, memfd_create},
+    fs::{Mode, SealFlags, fchmod},
     io::{Errno, pwrite, retry_on_intr},
     mm::{Advice, MapFlags, ProtFlags, madvise, mmap},
 };
 
 use super::{
     exclude_from_core_dumps, lineage,
-    object::reserve,
-    sealed_memfd::{SealedMemfd, first_hole, free_huge_pages, page_of},
+    memfd::{self, Leave, Pages},
+    sealed_memfd::SealedMemfd,
     unmap,
 };
 #[cfg(doc)]
 use crate::DescriptorFault;
 use crate::{
-    Error,
-    sys::{
-        largest_file, page_size, prefault,
-        unix::{above_standard, between_forks},
-    },
+    Error, HugePages,
+    sys::{prefault, unix::between_forks},
 };
 
 /// A memfd that only this process writes, and nobody else has.
@@ -33,8 +30,9 @@ pub(crate) struct UnsealedMemfd {
     fd: OwnedFd,
     /// What there is of it, all of it with memory: whole pages.
     size: u64,
-    /// Whom to ask for more; nobody for huge pages, which have been set aside.
-    leave: Option<fn(u64) -> Result<(), Error>>,
+    pages: Pages,
+    /// Whom to ask for more.
+    leave: Leave,
 }
 
 /// All of it, mapped writable. Until this is dropped the memfd can't be sealed.
@@ -53,20 +51,10 @@ impl UnsealedMemfd {
     /// # Errors
     ///
     /// [`Error::NoSpace`], [`Error::TooLarge`], those of `leave`, [`Error::Os`].
-    pub(crate) fn create(
-        name: &str,
-        len: usize,
-        huge: Option<MemfdFlags>,
-        leave: fn(u64) -> Result<(), Error>,
-    ) -> Result<Self, Error> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | huge.unwrap_or(MemfdFlags::empty());
-        let fd = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
-            Err(Errno::INVAL) => memfd_create(name, flags), // before Linux 6.3
-            other => other,
-        };
-        let fd = fd.and_then(above_standard).map_err(|error| Error::os("memfd_create", error))?;
-        let leave = if huge.is_some() { None } else { Some(leave) };
-        let mut memfd = UnsealedMemfd { fd, size: 0, leave };
+    pub(crate) fn create(name: &str, len: usize, huge: Option<HugePages>, leave: Leave) -> Result<Self, Error> {
+        let fd = memfd::create(name, huge).map_err(|error| Error::os("memfd_create", error))?;
+        let pages = Pages::of(&fd)?;
+        let mut memfd = UnsealedMemfd { fd, size: 0, pages, leave };
         memfd.extend(len)?;
         Ok(memfd)
     }
@@ -77,26 +65,8 @@ impl UnsealedMemfd {
     ///
     /// As [`create`](Self::create).
     pub(crate) fn extend(&mut self, len: usize) -> Result<(), Error> {
-        let page = if self.leave.is_some() { page_size() as u64 } else { page_of(&self.fd)? };
-        let limit = isize::MAX.cast_unsigned();
-        let size = (len as u64).checked_next_multiple_of(page).filter(|size| *size <= limit as u64);
-        let size = size.ok_or(Error::TooLarge { requested: len, limit })?;
-        // Beyond it the system does not refuse, it kills.
-        let largest = largest_file();
-        if size > largest {
-            return Err(Error::NoSpace { requested: size, available: largest });
-        }
-        if let Some(leave) = self.leave {
-            leave(size - self.size.min(size))?;
-        }
-        ftruncate(&self.fd, size).map_err(|error| Error::os("ftruncate", error))?;
-        reserve(&self.fd, self.size..size).map_err(|error| match error {
-            Errno::NOSPC | Errno::NOMEM | Errno::DQUOT => {
-                let available = if self.leave.is_some() { 0 } else { free_huge_pages(page) };
-                Error::NoSpace { requested: size, available }
-            }
-            error => Error::os("fallocate", error),
-        })?;
+        let size = self.pages.whole(len as u64)? as u64;
+        memfd::extend(&self.fd, self.size..size, self.pages, self.leave)?;
         self.size = size;
         Ok(())
     }
@@ -107,7 +77,7 @@ impl UnsealedMemfd {
     ///
     /// [`Error::Os`].
     pub(crate) fn write_at(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Error> {
-        if self.leave.is_none() {
+        if self.pages.huge {
             // Huge pages can be read, but not written, by a call.
             self.map()?.bytes_mut()[offset..offset + bytes.len()].copy_from_slice(bytes);
             return Ok(());
@@ -165,7 +135,7 @@ impl WritableMemfd<'_> {
 
     /// Puts zeroes into the pages that nobody has written to. Their memory is reserved, but the system takes them for holes.
     pub(crate) fn fill_holes(&mut self) {
-        let first = first_hole(&self.memfd.fd).unwrap_or(0).min(self.len as u64) as usize;
+        let first = memfd::first_hole(&self.memfd.fd).unwrap_or(0).min(self.len as u64) as usize;
         // SAFETY: within the mapping.
         let start = unsafe { self.base.add(first) };
         // SAFETY: mapped and writable, by this value alone.
