@@ -93,8 +93,10 @@ impl Bell {
         match poll(&mut looked_at, at_most.as_ref()) {
             Ok(0) => return Waking::TimedOut,
             Ok(_) => {}
-            // A signal, or no memory for the moment: a look is never wrong.
-            Err(_) => return Waking::Rung,
+            // A signal: a look is never wrong.
+            Err(Errno::INTR) => return Waking::Rung,
+            // Whoever may have no more descriptors may wait for none either: `poll` minds the limit, also for one.
+            Err(_) => return self.drain(),
         }
         let seen = looked_at[0].revents();
         if seen.intersects(PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR | PollFlags::NVAL) {
@@ -124,7 +126,10 @@ impl Bell {
         let Ok(fd) = self.0.get() else { return true };
         let mut looked_at = [PollFd::new(fd, PollFlags::RDHUP)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        matches!(poll(&mut looked_at, Some(&now)), Ok(1..))
+        match poll(&mut looked_at, Some(&now)) {
+            Ok(found) => found > 0,
+            Err(_) => matches!(recv(fd, &mut [0; 1], RecvFlags::DONTWAIT | RecvFlags::PEEK), Ok((0, _))),
+        }
     }
 
     /// The descriptor, which this value no longer sees to.

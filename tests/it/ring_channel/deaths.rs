@@ -1,11 +1,12 @@
 //! A process that is killed while the other waits for it: whoever waits is told, and has had everything by then.
 
-use std::{os::unix::net::UnixStream, thread};
+use std::{os::unix::net::UnixStream, thread, time::Duration};
 
 use commonage::ring::{self, Receiver, RingError, Sender, Unfinished};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{
-    CONSUMER_WAITS, PRODUCER_WAITS, Peer, between, hear, memory_of_receiver, memory_of_sender, rest, say, waits,
+    CONSUMER_WAITS, PRODUCER_WAITS, Peer, alone, between, hear, memory_of_receiver, memory_of_sender, rest, say, waits,
     while_asleep,
 };
 use crate::{
@@ -195,4 +196,19 @@ fn a_forked_child_that_lives_on_does_not_hide_the_death() {
             thread::sleep(WATCHDOG);
         },
     );
+}
+
+/// `poll` is denied to it then, of whatever number the descriptors are.
+#[test]
+fn a_process_that_may_have_no_more_descriptors_notices_the_end_as_well() {
+    alone("ring_channel::deaths::a_process_that_may_have_no_more_descriptors_notices_the_end_as_well", || {
+        let [(sender, mut waits), (other, asks)] = [(); 2].map(|()| ring::channel::<u64>(4).unwrap());
+        setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..getrlimit(Resource::Nofile) }).unwrap();
+        assert_eq!(waits.pop_timeout(Duration::from_millis(1)), Err(RingError::TimedOut));
+        assert!(!asks.is_closed());
+        // As if they were killed: nothing in memory says so.
+        drop((sender.into_fds().unwrap(), other.into_fds().unwrap()));
+        assert_eq!(waits.pop_timeout(WATCHDOG), Err(RingError::Closed));
+        assert!(asks.is_closed());
+    });
 }
