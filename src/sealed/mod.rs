@@ -58,10 +58,11 @@ use crate::{Error, Kind, Shared, SharedMut, ShmemChecked, ShmemView, shared, sys
 /// # What is checked on receipt
 ///
 /// In this order: that the descriptor is memory and can be read; its seals; that it is not of huge pages, unless those were
-/// asked for; its size; what it says of itself, number by number; that it is a `T`, by the [fingerprint]; that each page of it
-/// has memory, so that looking at it takes none from the receiver; its metadata; and its content by
-/// [`check`](crate::ShmemBacked::check) (UTF-8, `bool`, `char`, enums: numbers are not looked at). Looking for pages without
-/// memory takes some 10 ms for 1 GiB; all else takes the same time for any size, unless the content is looked at.
+/// asked for; what it says of itself: which format it has, that it is a `T`, by the [fingerprint], and where its parts are, all
+/// of them within its size; that each page of it has memory, so that looking at it takes none from the receiver; its metadata;
+/// and its content by [`check`](crate::ShmemBacked::check) (UTF-8, `bool`, `char`, enums: numbers are not looked at). Looking
+/// for pages without memory takes some 10 ms for 1 GiB; all else takes the same time for any size, unless the content is
+/// looked at.
 ///
 /// A descriptor that is refused is closed.
 ///

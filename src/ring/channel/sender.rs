@@ -238,7 +238,8 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
 
     /// Waits until so many elements can be pushed, and returns how many can; without a timeout, as long as it takes.
     ///
-    /// Two sides that each wait for more than half of the capacity can wait for each other: what both ask for never comes true.
+    /// Two sides that wait, taken together, for more than the capacity can wait for each other: a sender for all of the ring to be
+    /// empty, say, and a receiver for two elements, of which there is one.
     ///
     /// # Errors
     ///
