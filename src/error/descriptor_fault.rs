@@ -53,6 +53,14 @@ pub enum DescriptorFault {
         /// What was read.
         found: u64,
     },
+    /// It holds a slice and nothing else, as it was asked for, and its length is not that of whole elements.
+    #[error("it has {size} bytes, which are no whole number of elements of {element} bytes")]
+    NotWholeElements {
+        /// The number of bytes there are.
+        size: u64,
+        /// Bytes of an element.
+        element: usize,
+    },
     /// It was made by a version of the crate with another layout.
     #[error("it has layout version {found}; this program has {expected}")]
     Version {

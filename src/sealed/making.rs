@@ -3,6 +3,7 @@
 use std::{
     any::type_name,
     marker::PhantomData,
+    ops::Range,
     os::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
@@ -11,14 +12,14 @@ use std::{
 };
 
 use super::{
-    Inner, Options, Sealed, Seals,
+    Inner, Options, Sealed,
     header::{HEADER, Header, MOST_METADATA, start_of_data},
 };
 use crate::{
     Error, ShmemChecked,
     passing::{self, What},
     pool,
-    sys::{SealedMemfd, UnsealedMemfd},
+    sys::{ReadOnlyMapping, SealedMemfd, UnsealedMemfd},
 };
 
 /// From so many bytes on the system writes them, which clears no page first.
@@ -30,7 +31,7 @@ pub(super) fn make<T: ShmemChecked + ?Sized>(
     len: usize,
     fill: impl FnOnce(&mut [u8]) -> T::MetaData,
 ) -> Result<Sealed<T>, Error> {
-    let start = start_of_data::<T>()?;
+    let start = start_for(options)?;
     let mut memfd = new_memfd(options, start.saturating_add(len))?;
     let mut writable = memfd.map()?;
     let metadata = fill(&mut writable.bytes_mut()[start..start + len]);
@@ -54,14 +55,25 @@ pub(super) fn copy_bytes<T: ShmemChecked + ?Sized>(
     bytes: &[u8],
     metadata: &T::MetaData,
 ) -> Result<Sealed<T>, Error> {
-    let start = start_of_data::<T>()?;
+    let start = start_for(options)?;
     let mut memfd = new_memfd(options, start.saturating_add(bytes.len()))?;
     memfd.write_at(start, bytes)?;
     finish(options, memfd, start, bytes.len(), metadata)
 }
 
+/// Where the data begin.
+fn start_for<T: ShmemChecked + ?Sized>(options: &Options<T>) -> Result<usize, Error> {
+    let start = start_of_data::<T>()?;
+    Ok(if options.raw.is_some() { 0 } else { start })
+}
+
 fn new_memfd<T: ShmemChecked + ?Sized>(options: &Options<T>, len: usize) -> Result<UnsealedMemfd, Error> {
-    UnsealedMemfd::create(&options.name, len, options.huge_pages, pool::leave_to_have)
+    let mut memfd = UnsealedMemfd::create(&options.name, options.huge_pages, pool::leave_to_have)?;
+    match options.raw {
+        Some(_) => memfd.set_len(len)?,
+        None => memfd.extend(len)?,
+    }
+    Ok(memfd)
 }
 
 /// Writes what the memory says of itself, and seals it. What comes of it is looked at as if it were somebody else's: what its
@@ -73,6 +85,11 @@ fn finish<T: ShmemChecked + ?Sized>(
     len: usize,
     metadata: &T::MetaData,
 ) -> Result<Sealed<T>, Error> {
+    if let Some(raw) = &options.raw {
+        // Fewer may have been written than were promised.
+        memfd.set_len(raw.bytes(metadata))?;
+        return value_in(options, memfd.seal(options.seals.flags())?);
+    }
     let unfit = |reason: String| Error::Metadata { type_name: type_name::<T>(), reason };
     let bytes = postcard::to_allocvec(metadata).map_err(|error| unfit(error.to_string()))?;
     let metadata_len = u32::try_from(bytes.len()).ok().filter(|len| *len <= MOST_METADATA);
@@ -92,7 +109,7 @@ fn finish<T: ShmemChecked + ?Sized>(
     };
     memfd.write_at(at, &bytes)?;
     memfd.write_at(0, &header.bytes())?;
-    value_in(memfd.seal(options.seals.flags())?)
+    value_in(options, memfd.seal(options.seals.flags())?)
 }
 
 /// What a frame brings.
@@ -106,26 +123,41 @@ pub(super) fn send(stream: &UnixStream, fd: impl AsFd) -> Result<(), Error> {
 }
 
 /// The value in a descriptor of anybody's.
-pub(super) fn open<T: ShmemChecked + ?Sized>(fd: OwnedFd, huge: bool) -> Result<Sealed<T>, Error> {
-    value_in(SealedMemfd::new(fd, huge)?)
+pub(super) fn open<T: ShmemChecked + ?Sized>(options: &Options<T>, fd: OwnedFd) -> Result<Sealed<T>, Error> {
+    value_in(options, SealedMemfd::new(fd, options.huge_pages.is_some())?)
 }
 
 /// As [`open`], of what may not be sealed yet.
-pub(super) fn seal<T: ShmemChecked + ?Sized>(fd: OwnedFd, seals: Seals, huge: bool) -> Result<Sealed<T>, Error> {
-    value_in(SealedMemfd::seal(fd, seals.flags(), huge)?)
+pub(super) fn seal<T: ShmemChecked + ?Sized>(options: &Options<T>, fd: OwnedFd) -> Result<Sealed<T>, Error> {
+    value_in(options, SealedMemfd::seal(fd, options.seals.flags(), options.huge_pages.is_some())?)
 }
 
-fn value_in<T: ShmemChecked + ?Sized>(memfd: SealedMemfd) -> Result<Sealed<T>, Error> {
+fn value_in<T: ShmemChecked + ?Sized>(options: &Options<T>, memfd: SealedMemfd) -> Result<Sealed<T>, Error> {
+    let (mapping, data, metadata) = match &options.raw {
+        Some(raw) => {
+            let metadata = raw.metadata(memfd.size())?;
+            let mapping = memfd.map(memfd.size())?;
+            let data = 0..mapping.bytes().len();
+            (mapping, data, metadata)
+        }
+        None => described::<T>(&memfd)?,
+    };
+    T::check(&mapping.bytes()[data.clone()], &metadata).map_err(|error| error.into_error::<T>())?;
+    Ok(Sealed { inner: Arc::new(Inner { fd: memfd.into_fd(), mapping, data, metadata }), of: PhantomData })
+}
+
+/// Where the value is, and its metadata, as the memory says.
+fn described<T: ShmemChecked + ?Sized>(
+    memfd: &SealedMemfd,
+) -> Result<(ReadOnlyMapping, Range<usize>, T::MetaData), Error> {
     let header = Header::parse(&memfd.first()?)?;
     let parts = header.parts::<T>()?;
     memfd.must_have(parts.end)?;
     let mapping = memfd.map(parts.end)?;
     let unfit = |reason: String| Error::Metadata { type_name: type_name::<T>(), reason };
-    let metadata = match postcard::take_from_bytes::<T::MetaData>(&mapping.bytes()[parts.metadata]) {
-        Ok((metadata, [])) => metadata,
-        Ok((_, rest)) => return Err(unfit(format!("{} bytes are left behind them", rest.len()))),
-        Err(error) => return Err(unfit(error.to_string())),
-    };
-    T::check(&mapping.bytes()[parts.data.clone()], &metadata).map_err(|error| error.into_error::<T>())?;
-    Ok(Sealed { inner: Arc::new(Inner { fd: memfd.into_fd(), mapping, data: parts.data, metadata }), of: PhantomData })
+    match postcard::take_from_bytes::<T::MetaData>(&mapping.bytes()[parts.metadata]) {
+        Ok((metadata, [])) => Ok((mapping, parts.data, metadata)),
+        Ok((_, rest)) => Err(unfit(format!("{} bytes are left behind them", rest.len()))),
+        Err(error) => Err(unfit(error.to_string())),
+    }
 }

@@ -24,6 +24,7 @@ mod building;
 mod header;
 mod making;
 mod options;
+mod raw;
 mod seals;
 mod slices;
 
@@ -65,6 +66,9 @@ use crate::{Error, Kind, Shared, SharedMut, ShmemChecked, ShmemView, shared, sys
 /// looked at.
 ///
 /// A descriptor that is refused is closed.
+///
+/// Where the other side does not use this crate, there is memory that says nothing of itself, for slices and strings: see
+/// [`Options::raw`].
 ///
 /// # Threads, forks and the end
 ///

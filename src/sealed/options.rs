@@ -6,10 +6,10 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixStream},
 };
 
-use super::{Sealed, Seals, making};
+use super::{Sealed, Seals, making, raw::Raw};
 #[cfg(doc)]
 use crate::DescriptorFault;
-use crate::{Error, HugePages, Shared, SharedMut, ShmemChecked};
+use crate::{Error, HugePages, Shared, SharedMut, ShmemBacked, ShmemChecked};
 
 /// How a [`Sealed`] value is made: what [`Sealed::options`] returns. It has the functions that [`Sealed`] has itself.
 ///
@@ -20,16 +20,18 @@ use crate::{Error, HugePages, Shared, SharedMut, ShmemChecked};
 /// assert_eq!(table[9], 81);
 /// # Ok::<(), commonage::Error>(())
 /// ```
-pub struct Options<T: ?Sized> {
+pub struct Options<T: ShmemBacked + ?Sized> {
     pub(super) name: String,
     pub(super) huge_pages: Option<HugePages>,
     pub(super) seals: Seals,
+    /// Nothing is in the memory but the value.
+    pub(super) raw: Option<Raw<T::MetaData>>,
     of: PhantomData<fn() -> Box<T>>,
 }
 
 impl<T: ShmemChecked + ?Sized> Options<T> {
     pub(super) fn usual() -> Self {
-        Options { name: "commonage-sealed".to_owned(), huge_pages: None, seals: Seals::ALL, of: PhantomData }
+        Options { name: "commonage-sealed".to_owned(), huge_pages: None, seals: Seals::ALL, raw: None, of: PhantomData }
     }
 
     /// A name for the memory, by which `/proc` shows it (`/memfd:name`): of at most 249 bytes, none of them zero. Nobody can
@@ -105,7 +107,7 @@ impl<T: ShmemChecked + ?Sized> Options<T> {
     ///
     /// As [`Sealed::receive_over`]. The descriptor is closed then.
     pub fn open(&self, fd: OwnedFd) -> Result<Sealed<T>, Error> {
-        making::open(fd, self.huge_pages.is_some())
+        making::open(self, fd)
     }
 
     /// [`Sealed::seal`] with these options.
@@ -114,7 +116,7 @@ impl<T: ShmemChecked + ?Sized> Options<T> {
     ///
     /// As [`Sealed::seal`].
     pub fn seal(&self, fd: OwnedFd) -> Result<Sealed<T>, Error> {
-        making::seal(fd, self.seals, self.huge_pages.is_some())
+        making::seal(self, fd)
     }
 
     /// [`Sealed::receive_over`] with these options.
@@ -127,18 +129,21 @@ impl<T: ShmemChecked + ?Sized> Options<T> {
     }
 }
 
-impl<T: ?Sized> Clone for Options<T> {
+impl<T: ShmemBacked + ?Sized> Clone for Options<T> {
     fn clone(&self) -> Self {
-        Options { name: self.name.clone(), huge_pages: self.huge_pages, seals: self.seals, of: PhantomData }
+        let Options { huge_pages, seals, .. } = *self;
+        let raw = self.raw.as_ref().map(Raw::again);
+        Options { name: self.name.clone(), huge_pages, seals, raw, of: PhantomData }
     }
 }
 
-impl<T: ?Sized> fmt::Debug for Options<T> {
+impl<T: ShmemBacked + ?Sized> fmt::Debug for Options<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("name", &self.name)
             .field("huge_pages", &self.huge_pages)
             .field("seals", &self.seals)
+            .field("raw", &self.raw.is_some())
             .finish()
     }
 }

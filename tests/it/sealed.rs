@@ -6,6 +6,7 @@ mod forks;
 mod huge;
 mod noise;
 mod peers;
+mod raw;
 mod refused;
 
 use std::{
@@ -191,7 +192,7 @@ fn the_memory_has_the_name_that_was_asked_for() {
     assert_eq!(shown(&options.copy_from("x").unwrap()), "/memfd:settings (deleted)");
     assert_eq!(
         format!("{options:?}"),
-        "Options { name: \"settings\", huge_pages: None, seals: Seals { grow: true, seal: true } }"
+        "Options { name: \"settings\", huge_pages: None, seals: Seals { grow: true, seal: true }, raw: false }"
     );
     for name in ["zero\0", &"n".repeat(250)] {
         let refused = Sealed::<str>::options().name(name).copy_from("x");

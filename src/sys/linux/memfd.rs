@@ -186,8 +186,12 @@ pub(super) fn must_be_backed(fd: impl AsFd, len: u64, pages: Pages) -> Result<()
 
 /// Where the first page is that has no memory, or that nobody has written to; where there is none, the end.
 pub(super) fn first_hole(fd: impl AsFd) -> rustix::io::Result<u64> {
-    match seek(fd, SeekFrom::Hole(0)) {
+    // The position is everybody's who has the description, and some read from there on.
+    let position = seek(&fd, SeekFrom::Current(0))?;
+    let hole = match seek(&fd, SeekFrom::Hole(0)) {
         Err(Errno::NXIO) => Ok(0), // it is empty
         other => other,
-    }
+    };
+    seek(&fd, SeekFrom::Start(position))?;
+    hole
 }

@@ -35,6 +35,8 @@ pub(crate) struct SealedMemfd {
 pub(crate) struct ReadOnlyMapping {
     base: NonNull<u8>,
     len: usize,
+    /// All that is mapped: whole pages.
+    whole: usize,
 }
 
 // SAFETY: the mapping is not bound to a thread, and nobody writes what it shows.
@@ -77,6 +79,11 @@ impl SealedMemfd {
             }
         }
         Self::new(fd, huge)
+    }
+
+    /// Its length.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 
     pub(crate) fn into_fd(self) -> OwnedFd {
@@ -133,7 +140,7 @@ impl SealedMemfd {
         };
         let base = base.map_err(|error| self.not_mapped(error, whole, "mmap"))?;
         let base = NonNull::new(base.cast()).ok_or_else(|| Error::os("mmap", Errno::NOMEM))?;
-        let mapping = ReadOnlyMapping { base, len: whole };
+        let mapping = ReadOnlyMapping { base, len: len as usize, whole };
         // SAFETY: these are the pages of a mapping of this process's own.
         unsafe { exclude_from_core_dumps(base, whole) };
         if self.pages.huge {
@@ -164,6 +171,6 @@ impl Drop for ReadOnlyMapping {
     fn drop(&mut self) {
         // SAFETY: mapped by `SealedMemfd::map`; what was borrowed from it was borrowed from this value. A forked child has
         // inherited it, and has it at the same place.
-        unsafe { unmap(self.base, self.len) };
+        unsafe { unmap(self.base, self.whole) };
     }
 }

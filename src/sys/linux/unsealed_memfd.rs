@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Mode, SealFlags, fchmod},
+    fs::{Mode, SealFlags, fchmod, ftruncate},
     io::{Errno, pwrite, retry_on_intr},
     mm::{Advice, MapFlags, ProtFlags, madvise, mmap},
 };
@@ -28,7 +28,7 @@ use crate::{
 /// A memfd that only this process writes, and nobody else has.
 pub(crate) struct UnsealedMemfd {
     fd: OwnedFd,
-    /// What there is of it, all of it with memory: whole pages.
+    /// What there is of it, all of it with memory.
     size: u64,
     pages: Pages,
     /// Whom to ask for more.
@@ -45,28 +45,40 @@ pub(crate) struct WritableMemfd<'a> {
 }
 
 impl UnsealedMemfd {
-    /// A new one of at least `len` bytes, all zero, with memory for all of them. `leave` is asked first whether so much may
-    /// be had, unless it is of huge pages, which have been set aside.
+    /// A new one, empty. `leave` is asked whenever it is to become longer, unless it is of huge pages, which have been set
+    /// aside.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`].
+    pub(crate) fn create(name: &str, huge: Option<HugePages>, leave: Leave) -> Result<Self, Error> {
+        let fd = memfd::create(name, huge).map_err(|error| Error::os("memfd_create", error))?;
+        let pages = Pages::of(&fd)?;
+        Ok(UnsealedMemfd { fd, size: 0, pages, leave })
+    }
+
+    /// Makes it at least so long: whole pages. What is new is all zero, with memory for all of it.
     ///
     /// # Errors
     ///
     /// [`Error::NoSpace`], [`Error::TooLarge`], those of `leave`, [`Error::Os`].
-    pub(crate) fn create(name: &str, len: usize, huge: Option<HugePages>, leave: Leave) -> Result<Self, Error> {
-        let fd = memfd::create(name, huge).map_err(|error| Error::os("memfd_create", error))?;
-        let pages = Pages::of(&fd)?;
-        let mut memfd = UnsealedMemfd { fd, size: 0, pages, leave };
-        memfd.extend(len)?;
-        Ok(memfd)
+    pub(crate) fn extend(&mut self, len: usize) -> Result<(), Error> {
+        self.set_len(self.pages.whole(len as u64)?)
     }
 
-    /// Makes it longer: at least `len` bytes.
+    /// Makes it just so long, as [`extend`](Self::extend) does, or shorter.
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create).
-    pub(crate) fn extend(&mut self, len: usize) -> Result<(), Error> {
-        let size = self.pages.whole(len as u64)? as u64;
-        memfd::extend(&self.fd, self.size..size, self.pages, self.leave)?;
+    /// As [`extend`](Self::extend); huge pages are only had whole.
+    pub(crate) fn set_len(&mut self, len: usize) -> Result<(), Error> {
+        self.pages.whole(len as u64)?;
+        let size = len as u64;
+        if size < self.size {
+            ftruncate(&self.fd, size).map_err(|error| Error::os("ftruncate", error))?;
+        } else {
+            memfd::extend(&self.fd, self.size..size, self.pages, self.leave)?;
+        }
         self.size = size;
         Ok(())
     }
@@ -100,18 +112,19 @@ impl UnsealedMemfd {
     /// [`Error::Os`].
     pub(crate) fn map(&mut self) -> Result<WritableMemfd<'_>, Error> {
         let len = self.size as usize;
+        let mapped_len = len.max(1); // nothing can't be mapped
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let mapped = between_forks(|| {
             // SAFETY: a new mapping, at an address that the kernel chooses.
-            let base = unsafe { mmap(ptr::null_mut(), len, access, MapFlags::SHARED, &self.fd, 0) }?;
+            let base = unsafe { mmap(ptr::null_mut(), mapped_len, access, MapFlags::SHARED, &self.fd, 0) }?;
             // SAFETY: mapped above; the advice changes nothing in this process. A kernel always knows it.
-            let _ = unsafe { madvise(base, len, Advice::LinuxDontFork) };
+            let _ = unsafe { madvise(base, mapped_len, Advice::LinuxDontFork) };
             Ok(base)
         });
         let base = mapped.flatten().map_err(|error: Errno| Error::os("mmap", error))?;
         let base = NonNull::new(base.cast()).ok_or_else(|| Error::os("mmap", Errno::NOMEM))?;
         // SAFETY: these are the pages of a mapping of this process's own.
-        unsafe { exclude_from_core_dumps(base, len) };
+        unsafe { exclude_from_core_dumps(base, mapped_len) };
         Ok(WritableMemfd { base, len, lineage: lineage(), memfd: self })
     }
 
@@ -147,7 +160,7 @@ impl Drop for WritableMemfd<'_> {
     fn drop(&mut self) {
         if self.lineage == lineage() {
             // SAFETY: mapped by this process in `map`; what was borrowed from it was borrowed from this value.
-            unsafe { unmap(self.base, self.len) };
+            unsafe { unmap(self.base, self.len.max(1)) };
         }
     }
 }
