@@ -1,5 +1,6 @@
 //! A ring between two processes, on memory without a name: made by one, its ends sent to others as descriptors.
 
+mod end;
 mod fds;
 mod options;
 mod passed;
@@ -10,7 +11,6 @@ mod waiting;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use self::waiting::Common;
 pub use self::{fds::Fds, options::Options, receiver::Receiver, sender::Sender, unfinished::Unfinished};
 use super::wake;
 use crate::Error;
@@ -56,17 +56,4 @@ use crate::Error;
 /// As [`Options::channel`].
 pub fn channel<T: AnyBitPattern + NoUninit>(capacity: usize) -> Result<(Sender<T>, Receiver<T>), Error> {
     Options::new().channel(capacity)
-}
-
-/// The descriptors of one end, which goes without closing the ring.
-fn fds_of(common: Common) -> Result<Fds, Error> {
-    let inherited = Error::Inherited { process: common.wake().process() };
-    if common.check().is_err() {
-        return Err(inherited);
-    }
-    let (memory, wake) = common.into_parts();
-    match (memory.into_fd(), wake.into_bell().into_fd()) {
-        (Ok(memory), Ok(socket)) => Ok(Fds { memory, socket }),
-        _ => Err(inherited),
-    }
 }

@@ -2,18 +2,16 @@
 
 use std::{
     fmt,
-    mem::ManuallyDrop,
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
-    ptr::{self, NonNull},
     time::Duration,
 };
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use super::{Fds, Options, Unfinished, passed, waiting::Common, wake::Wake};
+use super::{Fds, Options, Unfinished, end::End, passed};
 use crate::{
     Error,
     passing::What,
@@ -28,22 +26,12 @@ use crate::{
 ///
 /// In a forked child every call is [`RingError::Inherited`], and dropping it changes nothing.
 pub struct Receiver<T: AnyBitPattern + NoUninit> {
-    /// In the memory that `common` keeps. Dropped, which closes the ring, by the process that attached it and no other.
-    consumer: ManuallyDrop<Consumer<'static, T>>,
-    common: Common,
+    end: End<Consumer<'static, T>>,
 }
 
 impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     pub(super) fn over(memory: RingMemory, bell: Bell) -> Result<Self, Error> {
-        // SAFETY: it is mapped for as long as this value has it, and only this consumer accesses this mapping.
-        let consumer = unsafe { Consumer::attach(memory.bytes()) }?;
-        let head = consumer.area.head();
-        let (mine, theirs) = (NonNull::from(&head.consumer_waits.0), NonNull::from(&head.producer_waits.0));
-        // SAFETY: in the memory, which is there for as long as this value is.
-        let wake = unsafe { Wake::new(theirs, bell) };
-        // SAFETY: in the memory.
-        let common = unsafe { Common::new(mine, wake, memory) };
-        Ok(Receiver { consumer: ManuallyDrop::new(consumer), common })
+        Ok(Receiver { end: End::over(memory, bell)? })
     }
 
     /// The end that these descriptors are of, which comes from anybody: [`Fds`] tells what they are.
@@ -63,9 +51,7 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     ///
     /// [`Error::Inherited`] in a forked child.
     pub fn into_fds(self) -> Result<Fds, Error> {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: taken here, and nothing of it is looked at or dropped any more.
-        super::fds_of(unsafe { ptr::read(&this.common) })
+        self.end.into_fds()
     }
 
     /// Sends this end to another process, which gets it by [`receive_over`](Self::receive_over).
@@ -92,7 +78,7 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// How many elements the channel has room for.
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.consumer.capacity()
+        self.end.half.capacity()
     }
 
     /// How many elements can be popped now.
@@ -102,9 +88,9 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// [`RingError::Closed`] if there are none and the sender has ended; [`RingError::Corrupt`], [`RingError::Inherited`].
     #[inline]
     pub fn slots(&mut self) -> Result<usize, RingError> {
-        self.common.check()?;
-        match self.consumer.slots()? {
-            0 if self.common.wake().is_gone() => Err(RingError::Closed),
+        self.end.common.check()?;
+        match self.end.half.slots()? {
+            0 if self.end.common.wake().is_gone() => Err(RingError::Closed),
             slots => Ok(slots),
         }
     }
@@ -112,13 +98,13 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// Has the sender ended? There may be elements left. This asks the system, so that it is known of a process that was
     /// killed, too.
     pub fn is_closed(&self) -> bool {
-        self.common.check().is_err() || self.common.asks_gone(&*self.consumer)
+        self.end.is_closed()
     }
 
     /// How often this end looks for elements before it sleeps; 100 times if it is not said. Who expects the sender to be
     /// quick, and has a processor to spare, says more; who has not, 0.
     pub fn set_spins(&mut self, spins: u32) {
-        self.common.set_spins(spins);
+        self.end.common.set_spins(spins);
     }
 
     /// Pops one element, if there is one.
@@ -129,10 +115,10 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// who waits, or asks [`is_closed`](Self::is_closed). [`RingError::Corrupt`], [`RingError::Inherited`].
     #[inline]
     pub fn try_pop(&mut self) -> Result<T, RingError> {
-        self.common.check()?;
-        match self.consumer.try_pop() {
+        self.end.common.check()?;
+        match self.end.half.try_pop() {
             Ok(value) => {
-                self.publish();
+                self.end.publish();
                 Ok(value)
             }
             Err(RingError::Empty) => Err(self.empty()),
@@ -168,7 +154,7 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
 
     #[cold]
     fn pop_later(&mut self, patience: Patience) -> Result<T, RingError> {
-        self.common.wait(&mut *self.consumer, 1, patience)?;
+        self.end.wait(1, patience)?;
         self.try_pop()
     }
 
@@ -179,10 +165,10 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// As [`try_pop`](Self::try_pop).
     #[inline]
     pub fn try_pop_slice(&mut self, into: &mut [T]) -> Result<usize, RingError> {
-        self.common.check()?;
-        match self.consumer.try_pop_slice(into) {
+        self.end.common.check()?;
+        match self.end.half.try_pop_slice(into) {
             Ok(count) => {
-                self.publish();
+                self.end.publish();
                 Ok(count)
             }
             Err(RingError::Empty) => Err(self.empty()),
@@ -210,14 +196,14 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
 
     fn pop_all(&mut self, into: &mut [T], patience: Patience) -> Result<(), Unfinished> {
         let mut done = 0;
-        self.common.check().map_err(|error| Unfinished { done, error })?;
+        self.end.common.check().map_err(|error| Unfinished { done, error })?;
         while done < into.len() {
             let waited = match self.try_pop_slice(&mut into[done..]) {
                 Ok(count) => {
                     done += count;
                     continue;
                 }
-                Err(RingError::Empty) => self.common.wait(&mut *self.consumer, 1, patience),
+                Err(RingError::Empty) => self.end.wait(1, patience),
                 Err(error) => Err(error),
             };
             waited.map_err(|error| Unfinished { done, error })?;
@@ -236,10 +222,10 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// As [`try_pop`](Self::try_pop) if there are fewer; [`RingError::TooMany`] for more than the capacity.
     #[inline]
     pub fn read_chunk(&mut self, len: usize) -> Result<ReadChunk<'_, T>, RingError> {
-        self.common.check()?;
-        let area = self.consumer.area.again();
-        let gone = self.common.wake().is_gone();
-        ReadChunk::new(area, &mut self.consumer.indices, len, Told::by(self.common.wake()))
+        self.end.common.check()?;
+        let area = self.end.half.area.again();
+        let gone = self.end.common.wake().is_gone();
+        ReadChunk::new(area, &mut self.end.half.indices, len, Told::by(self.end.common.wake()))
             .map_err(|error| if gone && error == RingError::Empty { RingError::Closed } else { error })
     }
 
@@ -247,9 +233,7 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// [`commit_quietly`](ReadChunk::commit_quietly).
     #[inline]
     pub fn wake(&self) {
-        if self.common.check().is_ok() {
-            self.publish();
-        }
+        self.end.wake();
     }
 
     /// Waits until so many elements can be popped, and returns how many can; without a timeout, as long as it takes.
@@ -262,8 +246,8 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     /// [`RingError::TooMany`] for more than the capacity; [`RingError::Closed`] if so many will not come any more: there may
     /// be fewer left. As [`pop_timeout`](Self::pop_timeout).
     pub fn wait_slots(&mut self, count: usize, timeout: Option<Duration>) -> Result<usize, RingError> {
-        self.common.check()?;
-        self.common.wait(&mut *self.consumer, count, timeout.map_or(Patience::Endless, Patience::of))
+        self.end.common.check()?;
+        self.end.wait(count, timeout.map_or(Patience::Endless, Patience::of))
     }
 
     /// Says that this end is about to wait for an element by other means: until its descriptor ([`AsFd`]) can be read from,
@@ -276,16 +260,14 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     ///
     /// [`RingError::Closed`], [`RingError::Corrupt`], [`RingError::Inherited`].
     pub fn prepare_wait(&mut self) -> Result<bool, RingError> {
-        self.common.check()?;
-        self.common.prepare(&mut *self.consumer)
+        self.end.common.check()?;
+        self.end.prepare()
     }
 
     /// After a wait by other means: the descriptor can be read from no more, until the sender wakes this end again. One that
     /// wakes it for nothing can have it be readable at any time.
     pub fn finish_wait(&mut self) {
-        if self.common.check().is_ok() {
-            self.common.finish();
-        }
+        self.end.finish();
     }
 
     /// The memory of the ring, for who wants to pass it on by itself. Only one receiver may use it.
@@ -294,27 +276,12 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
     ///
     /// [`RingError::Inherited`].
     pub fn memory(&self) -> Result<BorrowedFd<'_>, RingError> {
-        self.common.memory().fd().map(AsFd::as_fd).map_err(|_| RingError::Inherited)
+        self.end.memory()
     }
 
     /// What an empty ring means.
     fn empty(&self) -> RingError {
-        if self.common.wake().is_gone() { RingError::Closed } else { RingError::Empty }
-    }
-
-    #[inline(always)]
-    fn publish(&self) {
-        self.common.wake().after(self.consumer.indices.own());
-    }
-}
-
-impl<T: AnyBitPattern + NoUninit> Drop for Receiver<T> {
-    fn drop(&mut self) {
-        if self.common.check().is_ok() {
-            // SAFETY: dropped here and nowhere else.
-            unsafe { ManuallyDrop::drop(&mut self.consumer) };
-            self.common.at_the_end();
-        }
+        if self.end.common.wake().is_gone() { RingError::Closed } else { RingError::Empty }
     }
 }
 
@@ -322,12 +289,12 @@ impl<T: AnyBitPattern + NoUninit> Drop for Receiver<T> {
 /// In a forked child it is something else, which can always be read from.
 impl<T: AnyBitPattern + NoUninit> AsFd for Receiver<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.common.wake().bell().as_fd()
+        self.end.as_fd()
     }
 }
 
 impl<T: AnyBitPattern + NoUninit> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("capacity", &self.capacity()).finish_non_exhaustive()
+        self.end.show("Receiver", f)
     }
 }

@@ -2,18 +2,16 @@
 
 use std::{
     fmt,
-    mem::ManuallyDrop,
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
-    ptr::{self, NonNull},
     time::Duration,
 };
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use super::{Fds, Options, Unfinished, passed, waiting::Common, wake::Wake};
+use super::{Fds, Options, Unfinished, end::End, passed};
 use crate::{
     Error,
     passing::What,
@@ -28,22 +26,12 @@ use crate::{
 ///
 /// In a forked child every call is [`RingError::Inherited`], and dropping it changes nothing.
 pub struct Sender<T: AnyBitPattern + NoUninit> {
-    /// In the memory that `common` keeps. Dropped, which closes the ring, by the process that attached it and no other.
-    producer: ManuallyDrop<Producer<'static, T>>,
-    common: Common,
+    end: End<Producer<'static, T>>,
 }
 
 impl<T: AnyBitPattern + NoUninit> Sender<T> {
     pub(super) fn over(memory: RingMemory, bell: Bell) -> Result<Self, Error> {
-        // SAFETY: it is mapped for as long as this value has it, and only this producer accesses this mapping.
-        let producer = unsafe { Producer::attach(memory.bytes()) }?;
-        let head = producer.area.head();
-        let (mine, theirs) = (NonNull::from(&head.producer_waits.0), NonNull::from(&head.consumer_waits.0));
-        // SAFETY: in the memory, which is there for as long as this value is.
-        let wake = unsafe { Wake::new(theirs, bell) };
-        // SAFETY: in the memory.
-        let common = unsafe { Common::new(mine, wake, memory) };
-        Ok(Sender { producer: ManuallyDrop::new(producer), common })
+        Ok(Sender { end: End::over(memory, bell)? })
     }
 
     /// The end that these descriptors are of, which comes from anybody: [`Fds`] tells what they are.
@@ -63,9 +51,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     ///
     /// [`Error::Inherited`] in a forked child.
     pub fn into_fds(self) -> Result<Fds, Error> {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: taken here, and nothing of it is looked at or dropped any more.
-        super::fds_of(unsafe { ptr::read(&this.common) })
+        self.end.into_fds()
     }
 
     /// Sends this end to another process, which gets it by [`receive_over`](Self::receive_over).
@@ -92,7 +78,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     /// How many elements the channel has room for.
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.producer.capacity()
+        self.end.half.capacity()
     }
 
     /// How many elements can be pushed now.
@@ -103,18 +89,18 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     #[inline]
     pub fn slots(&mut self) -> Result<usize, RingError> {
         self.check()?;
-        self.producer.slots()
+        self.end.half.slots()
     }
 
     /// Has the receiver ended? This asks the system, so that it is known of a process that was killed, too.
     pub fn is_closed(&self) -> bool {
-        self.check().is_err() || self.common.asks_gone(&*self.producer)
+        self.end.is_closed()
     }
 
     /// How often this end looks for room before it sleeps; 100 times if it is not said. Who expects the receiver to be quick,
     /// and has a processor to spare, says more; who has not, 0.
     pub fn set_spins(&mut self, spins: u32) {
-        self.common.set_spins(spins);
+        self.end.common.set_spins(spins);
     }
 
     /// Pushes one element, if there is room.
@@ -126,8 +112,8 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     #[inline]
     pub fn try_push(&mut self, value: T) -> Result<(), RingError> {
         self.check()?;
-        self.producer.try_push(value)?;
-        self.publish();
+        self.end.half.try_push(value)?;
+        self.end.publish();
         Ok(())
     }
 
@@ -159,7 +145,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
 
     #[cold]
     fn push_later(&mut self, value: T, patience: Patience) -> Result<(), RingError> {
-        self.common.wait(&mut *self.producer, 1, patience)?;
+        self.end.wait(1, patience)?;
         self.try_push(value)
     }
 
@@ -171,8 +157,8 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     #[inline]
     pub fn try_push_slice(&mut self, values: &[T]) -> Result<usize, RingError> {
         self.check()?;
-        let count = self.producer.try_push_slice(values)?;
-        self.publish();
+        let count = self.end.half.try_push_slice(values)?;
+        self.end.publish();
         Ok(count)
     }
 
@@ -203,7 +189,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
                     done += count;
                     continue;
                 }
-                Err(RingError::Full) => self.common.wait(&mut *self.producer, 1, patience),
+                Err(RingError::Full) => self.end.wait(1, patience),
                 Err(error) => Err(error),
             };
             waited.map_err(|error| Unfinished { done, error })?;
@@ -223,17 +209,15 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     #[inline]
     pub fn write_chunk(&mut self, len: usize) -> Result<WriteChunk<'_, T>, RingError> {
         self.check()?;
-        let area = self.producer.area.again();
-        WriteChunk::new(area, &mut self.producer.indices, len, Told::by(self.common.wake()))
+        let area = self.end.half.area.again();
+        WriteChunk::new(area, &mut self.end.half.indices, len, Told::by(self.end.common.wake()))
     }
 
     /// Wakes the receiver, if it sleeps and there is what it waits for: after
     /// [`commit_quietly`](WriteChunk::commit_quietly).
     #[inline]
     pub fn wake(&self) {
-        if self.common.check().is_ok() {
-            self.publish();
-        }
+        self.end.wake();
     }
 
     /// Waits until so many elements can be pushed, and returns how many can; without a timeout, as long as it takes.
@@ -246,7 +230,7 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     /// [`RingError::TooMany`] for more than the capacity; as [`push_timeout`](Self::push_timeout).
     pub fn wait_slots(&mut self, count: usize, timeout: Option<Duration>) -> Result<usize, RingError> {
         self.check()?;
-        self.common.wait(&mut *self.producer, count, timeout.map_or(Patience::Endless, Patience::of))
+        self.end.wait(count, timeout.map_or(Patience::Endless, Patience::of))
     }
 
     /// Says that this end is about to wait for room by other means: until its descriptor ([`AsFd`]) can be read from, as
@@ -260,15 +244,13 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     /// [`RingError::Closed`], [`RingError::Corrupt`], [`RingError::Inherited`].
     pub fn prepare_wait(&mut self) -> Result<bool, RingError> {
         self.check()?;
-        self.common.prepare(&mut *self.producer)
+        self.end.prepare()
     }
 
     /// After a wait by other means: the descriptor can be read from no more, until the receiver wakes this end again. One that
     /// wakes it for nothing can have it be readable at any time.
     pub fn finish_wait(&mut self) {
-        if self.common.check().is_ok() {
-            self.common.finish();
-        }
+        self.end.finish();
     }
 
     /// The memory of the ring, for who wants to pass it on by itself. Only one sender may use it.
@@ -277,28 +259,13 @@ impl<T: AnyBitPattern + NoUninit> Sender<T> {
     ///
     /// [`RingError::Inherited`].
     pub fn memory(&self) -> Result<BorrowedFd<'_>, RingError> {
-        self.common.memory().fd().map(AsFd::as_fd).map_err(|_| RingError::Inherited)
+        self.end.memory()
     }
 
     #[inline(always)]
     fn check(&self) -> Result<(), RingError> {
-        self.common.check()?;
-        if self.common.wake().is_gone() { Err(RingError::Closed) } else { Ok(()) }
-    }
-
-    #[inline(always)]
-    fn publish(&self) {
-        self.common.wake().after(self.producer.indices.own());
-    }
-}
-
-impl<T: AnyBitPattern + NoUninit> Drop for Sender<T> {
-    fn drop(&mut self) {
-        if self.common.check().is_ok() {
-            // SAFETY: dropped here and nowhere else.
-            unsafe { ManuallyDrop::drop(&mut self.producer) };
-            self.common.at_the_end();
-        }
+        self.end.common.check()?;
+        if self.end.common.wake().is_gone() { Err(RingError::Closed) } else { Ok(()) }
     }
 }
 
@@ -306,12 +273,12 @@ impl<T: AnyBitPattern + NoUninit> Drop for Sender<T> {
 /// forked child it is something else, which can always be read from.
 impl<T: AnyBitPattern + NoUninit> AsFd for Sender<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.common.wake().bell().as_fd()
+        self.end.as_fd()
     }
 }
 
 impl<T: AnyBitPattern + NoUninit> fmt::Debug for Sender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("capacity", &self.capacity()).finish_non_exhaustive()
+        self.end.show("Sender", f)
     }
 }

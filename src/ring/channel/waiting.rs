@@ -13,6 +13,7 @@ use bytemuck::{AnyBitPattern, NoUninit};
 
 use super::wake::Wake;
 use crate::{
+    Error,
     ring::{
         Consumer, Producer, RingError,
         handshake::{end, retract},
@@ -35,7 +36,15 @@ const NAP: Duration = Duration::from_millis(1);
 const PATIENT: u32 = 64;
 
 /// One side's half of the core, as waiting needs it.
-pub(super) trait Half {
+pub(super) trait Half: Sized {
+    /// # Safety
+    ///
+    /// The memory is mapped for as long as the half is there, and nothing else accesses this mapping.
+    unsafe fn attach(memory: NonNull<[u8]>) -> Result<Self, Error>;
+    /// What this side waits for, and the other: in the memory.
+    fn waits(&self) -> (NonNull<AtomicU64>, NonNull<AtomicU64>);
+    /// How far this side is.
+    fn own(&self) -> u64;
     /// How many slots are this side's. `gone`: the other side was known to have ended before.
     fn look(&mut self, gone: bool) -> Result<usize, RingError>;
     /// The other side has ended.
@@ -46,6 +55,21 @@ pub(super) trait Half {
 }
 
 impl<T: AnyBitPattern + NoUninit> Half for Producer<'_, T> {
+    unsafe fn attach(memory: NonNull<[u8]>) -> Result<Self, Error> {
+        // SAFETY: the caller's promise.
+        unsafe { Producer::attach(memory) }
+    }
+
+    fn waits(&self) -> (NonNull<AtomicU64>, NonNull<AtomicU64>) {
+        let head = self.area.head();
+        (NonNull::from(&head.producer_waits.0), NonNull::from(&head.consumer_waits.0))
+    }
+
+    #[inline(always)]
+    fn own(&self) -> u64 {
+        self.indices.own()
+    }
+
     fn look(&mut self, gone: bool) -> Result<usize, RingError> {
         if gone { Err(RingError::Closed) } else { self.slots() }
     }
@@ -64,6 +88,21 @@ impl<T: AnyBitPattern + NoUninit> Half for Producer<'_, T> {
 }
 
 impl<T: AnyBitPattern + NoUninit> Half for Consumer<'_, T> {
+    unsafe fn attach(memory: NonNull<[u8]>) -> Result<Self, Error> {
+        // SAFETY: the caller's promise.
+        unsafe { Consumer::attach(memory) }
+    }
+
+    fn waits(&self) -> (NonNull<AtomicU64>, NonNull<AtomicU64>) {
+        let head = self.area.head();
+        (NonNull::from(&head.consumer_waits.0), NonNull::from(&head.producer_waits.0))
+    }
+
+    #[inline(always)]
+    fn own(&self) -> u64 {
+        self.indices.own()
+    }
+
     fn look(&mut self, gone: bool) -> Result<usize, RingError> {
         match self.slots()? {
             0 if gone => Err(RingError::Closed),
