@@ -87,11 +87,11 @@ fn word(memory: &OwnedFd, at: u64) -> u64 {
 }
 
 fn memory_of_sender(sender: &Sender<u64>) -> OwnedFd {
-    sender.memory().unwrap().try_clone_to_owned().unwrap()
+    sender.fds().unwrap().memory.try_clone_to_owned().unwrap()
 }
 
 fn memory_of_receiver(receiver: &Receiver<u64>) -> OwnedFd {
-    receiver.memory().unwrap().try_clone_to_owned().unwrap()
+    receiver.fds().unwrap().memory.try_clone_to_owned().unwrap()
 }
 
 /// Runs `waits` in a thread that is asleep in it when `then` is called, and gives what it returns. `at` is where the word of

@@ -84,8 +84,9 @@ impl<H: Half> End<H> {
         }
     }
 
-    pub(super) fn memory(&self) -> Result<BorrowedFd<'_>, RingError> {
-        self.common.memory().fd().map(AsFd::as_fd).map_err(|_| RingError::Inherited)
+    pub(super) fn fds(&self) -> Result<Fds<BorrowedFd<'_>>, RingError> {
+        let memory = self.common.memory().fd().map_err(|_| RingError::Inherited)?;
+        Ok(Fds { memory: memory.as_fd(), socket: self.as_fd() })
     }
 
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {

@@ -7,10 +7,10 @@ use std::os::fd::OwnedFd;
 ///
 /// They carry no type: the receiving process says what it takes them for. If the other end has been attached to as something
 /// else, that is an error.
-#[derive(Debug)]
-pub struct Fds {
+#[derive(Clone, Copy, Debug)]
+pub struct Fds<F = OwnedFd> {
     /// The memory of the ring: a memfd of a size that nobody can change.
-    pub memory: OwnedFd,
+    pub memory: F,
     /// What the other end is woken by, and told of the end by: one end of a pair of stream sockets.
-    pub socket: OwnedFd,
+    pub socket: F,
 }

@@ -270,13 +270,15 @@ impl<T: AnyBitPattern + NoUninit> Receiver<T> {
         self.end.finish();
     }
 
-    /// The memory of the ring, for who wants to pass it on by itself. Only one receiver may use it.
+    /// The descriptors of this end, for who passes them on by other means than [`send_over`](Self::send_over) and keeps the
+    /// end until that has been done: [`into_fds`](Self::into_fds) then gives it up without closing the ring. Of all that
+    /// have them, one uses them at a time.
     ///
     /// # Errors
     ///
     /// [`RingError::Inherited`].
-    pub fn memory(&self) -> Result<BorrowedFd<'_>, RingError> {
-        self.end.memory()
+    pub fn fds(&self) -> Result<Fds<BorrowedFd<'_>>, RingError> {
+        self.end.fds()
     }
 
     /// What an empty ring means.

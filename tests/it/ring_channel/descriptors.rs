@@ -199,7 +199,7 @@ fn the_descriptors_of_a_channel_are_not_inherited_and_are_no_standard_ones() {
             assert!(fd.as_raw_fd() > 2);
             assert_eq!(fcntl_getfd(fd).unwrap(), FdFlags::CLOEXEC);
         };
-        for fd in [sender.as_fd(), receiver.as_fd(), sender.memory().unwrap(), receiver.memory().unwrap()] {
+        for fd in [sender.as_fd(), receiver.as_fd(), sender.fds().unwrap().memory, receiver.fds().unwrap().memory] {
             check(fd);
         }
         let fds = sender.into_fds().unwrap();

@@ -38,7 +38,7 @@ fn nothing_can_be_done_with_an_inherited_end_and_dropping_it_changes_nothing() {
                 assert_eq!(sender.write_chunk(1).err(), Some(INHERITED));
                 assert_eq!(sender.wait_slots(1, None), Err(INHERITED));
                 assert_eq!(sender.prepare_wait(), Err(INHERITED));
-                assert_eq!(sender.memory().err(), Some(INHERITED));
+                assert_eq!(sender.fds().err(), Some(INHERITED));
                 sender.wake();
                 sender.finish_wait();
                 assert_eq!(receiver.slots(), Err(INHERITED));
