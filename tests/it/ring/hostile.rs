@@ -75,7 +75,7 @@ struct Seen {
 
 impl Seen {
     fn is_enough(&self) -> bool {
-        self.attached.min(self.refused).min(self.done).min(self.lacked).min(self.corrupt) > 20 && self.done > 20_000
+        self.attached.min(self.refused).min(self.done).min(self.lacked).min(self.corrupt) > 20 && self.done > 5_000
     }
 
     fn refused(&mut self, error: &Error) {
