@@ -15,8 +15,8 @@
 //!
 //! Nobody with anything. The other side can write whatever it wants to the memory, at any time, and the worst that this
 //! side gets is elements of no meaning, a wait in vain, an end that is none, or [`RingError::Corrupt`]: its index is checked
-//! whenever it is looked at, and what was copied out of the ring is never read again. Only the in-place slices ([`WriteChunk::as_mut_slices`],
-//! [`ReadChunk::as_slices`]) trust it, and are `unsafe`.
+//! whenever it is looked at, and what was copied out of the ring is never read again. Only the in-place slices
+//! ([`WriteChunk::as_mut_slices`], [`ReadChunk::as_slices`]) trust it, and are `unsafe`.
 #![allow(unsafe_code)] // Elements lie in memory that others write to: no reference may lead there.
 
 // How it works: `layout.rs` draws the memory; `indices.rs` says which slots are whose, `handshake.rs` how one side sleeps
