@@ -44,7 +44,6 @@ const BESIDE: usize = cmsg_space!(ScmCredentials(1), ScmRights(MOST), ScmRights(
 /// What a frame brings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
-#[allow(dead_code, reason = "who has a ring sends its ends")]
 pub(crate) enum What {
     SealedValue = 1,
     Sender = 2,

@@ -1,5 +1,7 @@
 //! What users of the crate see: one binary, a module for each subject.
 
+#[cfg(target_os = "linux")]
+mod allocations;
 #[cfg(feature = "ndarray")]
 mod arrays;
 mod building;

@@ -1,5 +1,6 @@
 //! Channels: rings between processes that need not trust each other.
 
+mod callbacks;
 mod deaths;
 mod descriptors;
 mod forks;

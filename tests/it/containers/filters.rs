@@ -10,13 +10,23 @@ use crate::{
 
 /// From now on the call fails with this error in this thread, and in what it starts.
 pub(crate) fn deny(call: libc::c_long, error: i32) -> io::Result<()> {
+    filter(call, libc::SECCOMP_RET_ERRNO | error.cast_unsigned(), libc::SECCOMP_RET_ALLOW)
+}
+
+/// From now on any other call of this thread ends its process.
+pub(crate) fn allow_only(call: libc::c_long) -> io::Result<()> {
+    filter(call, libc::SECCOMP_RET_ALLOW, libc::SECCOMP_RET_KILL_PROCESS)
+}
+
+/// What becomes of one call, and of all others.
+fn filter(call: libc::c_long, of_it: u32, of_others: u32) -> io::Result<()> {
     let statement = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
     let mut filter = [
         // The number of the call is the first word of what a filter is given.
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
         statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, call as u32),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | error.cast_unsigned()),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, of_it),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, of_others),
     ];
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
     // SAFETY: says that programs that this process starts get no more rights.
