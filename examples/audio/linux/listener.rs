@@ -101,7 +101,9 @@ fn hear_frame(frame: ReadChunk<'_, f32>, into: &mut Vec<f32>, sum: &mut Sum) {
 /// A line of numbers.
 fn numbers<const N: usize>(from: &mut impl BufRead) -> Result<[u64; N], Failure> {
     let mut line = String::new();
-    from.read_line(&mut line)?;
+    if from.read_line(&mut line)? == 0 {
+        return Err("the player has ended early".into());
+    }
     let numbers: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    numbers.try_into().map_err(|_| format!("the player has ended early, or said: {line}").into())
+    numbers.try_into().map_err(|_| format!("the player has said: {line}").into())
 }
