@@ -60,18 +60,24 @@ fn hear(stream: UnixStream, options: &Options) -> Result<(), Failure> {
     let mut clock = Clock::start();
     loop {
         let waiting = receiver.slots().unwrap_or_default();
-        match receiver.read_chunk(frame) {
+        let missed = match receiver.read_chunk(frame) {
             Ok(chunk) => {
                 most = most.max(waiting);
                 heard += 1;
                 hear_frame(chunk, &mut sound.samples, &mut sum);
+                false
             }
-            Err(RingError::Empty) => {
-                underruns += 1;
-                sound.samples.resize(sound.samples.len() + frame, 0.0); // silence
-            }
+            Err(RingError::Empty) => true,
             Err(RingError::Closed) => break,
             Err(error) => return Err(error.into()),
+        };
+        if missed {
+            // A player that was killed has closed nothing: the system knows.
+            if receiver.is_closed() && receiver.slots().map_or(true, |slots| slots < frame) {
+                break;
+            }
+            underruns += 1;
+            sound.samples.resize(sound.samples.len() + frame, 0.0); // silence
         }
         clock.tick();
     }
