@@ -61,6 +61,7 @@ mod config;
 #[cfg(test)]
 mod crash;
 mod error;
+pub mod file;
 mod fingerprint;
 #[cfg(test)]
 mod forged;
@@ -70,6 +71,7 @@ pub mod guide;
 #[cfg(target_os = "linux")]
 mod huge_pages;
 pub mod link;
+mod mapped;
 #[cfg(target_os = "linux")]
 mod passing;
 mod pool;
@@ -90,7 +92,9 @@ pub use backed::{CheckError, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut,
 pub use backed::{SharedArray, SharedArrayMut};
 pub use bytemuck;
 pub use config::{Backing, Config};
-pub use error::{Counts, DescriptorFault, Error, Kind, LinkFault, Refused, RingFault, SegmentId, TokenFault};
+pub use error::{
+    Counts, DescriptorFault, Error, FileAccess, FileFault, Kind, LinkFault, Refused, RingFault, SegmentId, TokenFault,
+};
 pub use fingerprint::{fingerprint_of, fingerprint_of_struct};
 #[cfg(target_os = "linux")]
 pub use huge_pages::HugePages;

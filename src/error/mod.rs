@@ -1,16 +1,17 @@
 //! What can go wrong: one variant per cause, each with its subject, what was expected and what was found.
 
-use std::{fmt, io, ops::Range, time::Duration};
+use std::{fmt, io, ops::Range, path::PathBuf, time::Duration};
 
 mod descriptor_fault;
+mod file_fault;
 mod link_fault;
 mod refused;
 mod ring_fault;
 mod token_fault;
 
 pub use self::{
-    descriptor_fault::DescriptorFault, link_fault::LinkFault, refused::Refused, ring_fault::RingFault,
-    token_fault::TokenFault,
+    descriptor_fault::DescriptorFault, file_fault::FileAccess, file_fault::FileFault, link_fault::LinkFault,
+    refused::Refused, ring_fault::RingFault, token_fault::TokenFault,
 };
 
 /// The number of a segment: 64 bits that nobody can guess, the same in every process that has it mapped. On Linux the last
@@ -331,6 +332,14 @@ pub enum Error {
         link: String,
         /// Why.
         fault: LinkFault,
+    },
+    /// A value in a file can't be had.
+    #[error("file {}: {fault}", path.display())]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        fault: FileFault,
     },
     /// A descriptor that was passed on is not what it has to be, or has not come.
     #[error("descriptor: {0}")]

@@ -1,0 +1,10 @@
+//! Values in files, which outlive every process.
+
+/// How a file is made or opened.
+#[derive(Debug)]
+pub struct Options;
+
+impl Options {
+    /// No header.
+    pub fn raw() {}
+}
