@@ -2,11 +2,24 @@
 #![allow(unsafe_code)] // Bytes of a mapping become slices here, for the typed rooms above.
 #![allow(dead_code, unused_variables)]
 
+mod advice;
+mod drafting;
+mod opening;
+mod reading;
+
 use std::{ops::Range, path::Path, ptr::NonNull, sync::Arc};
 
+pub use self::advice::Advice;
+#[allow(unused_imports)]
+pub(crate) use self::{
+    drafting::{Description, Draft, Making, NewLayout, Then, anonymous},
+    opening::{Access, How, Layout, Opened, open},
+    reading::Reading,
+};
 use crate::{Counts, Error, Kind};
 
 /// A file that this process has open, locked and mapped: shared by all handles on its value here.
+#[derive(Debug)]
 pub(crate) struct Mapped {}
 
 /// What a token says of a file: enough to find the same value again.
@@ -33,7 +46,7 @@ pub(crate) enum Identity {
 
 /// A range of the value in a file that this process has mapped: a handle without its type. Cloning it makes another
 /// handle, by a count.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[repr(C)]
 pub(crate) struct Part {
     hold: Arc<Mapped>,
@@ -155,6 +168,16 @@ impl Part {
 
     /// Writes to the disk what has been written to these bytes of the range. Nothing to do without a file.
     pub(crate) fn flush(&self, range: Range<usize>) -> Result<(), Error> {
+        unimplemented!()
+    }
+
+    /// Says how the range will be accessed. Nothing where the platform has no such advice.
+    pub(crate) fn advise(&self, advice: Advice) -> Result<(), Error> {
+        unimplemented!()
+    }
+
+    /// Keeps the range in memory, or no longer.
+    pub(crate) fn lock_in_memory(&self, locked: bool) -> Result<(), Error> {
         unimplemented!()
     }
 
