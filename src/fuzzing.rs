@@ -17,13 +17,13 @@ use std::{
 use serde::{Serialize, Serializer, ser::SerializeTuple};
 
 use crate::{
-    Backing, Error, Kind, SegmentId, TokenFault,
+    Backing, Error, Kind, SegmentId, TokenFault, part,
     pool::{self, Attachment, Secret, Source},
     segment::{
         Door, GRANULE, PREFIX, WillName,
         wills::{self, WillHeader},
     },
-    wire::{self, Unverified},
+    wire::{self, OfBlock},
 };
 
 /// What a token says, to be changed.
@@ -88,11 +88,11 @@ pub fn bytes_of(token: &str) -> Result<Vec<u8>, Error> {
 ///
 /// Those of parsing the token and of finding the segment.
 pub fn taken_apart(token: &[u8]) -> Result<(Said, Key), Error> {
-    let fields = *Unverified::parse(token)?.fields();
+    let fields = *OfBlock::parse(token)?.fields();
     let (locator, issued) = (fields.locator, fields.issued);
     let secret = *Source::find(&locator)?.secret();
     // All that is not metadata, the MAC at its end.
-    let bare = wire::Draft::new(&fields, &Raw(&[]), "raw")?.seal(issued, &secret).as_bytes().len();
+    let bare = wire::Draft::new(&fields, &Raw(&[]), "raw", &secret)?.placeholder().as_bytes().len();
     let metadata = token.get(bare - 8..token.len() - 8).ok_or(Error::NotAToken(TokenFault::Text))?.to_vec();
     let said = Said {
         exclusive: fields.kind == Kind::SharedMut,
@@ -118,7 +118,7 @@ pub fn taken_apart(token: &[u8]) -> Result<(Said, Key), Error> {
 ///
 /// [`Error::NotAToken`] if `like` is none, [`Error::Metadata`] if there are too many.
 pub fn put_together(said: &Said, key: &Key, like: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut fields = *Unverified::parse(like)?.fields();
+    let mut fields = *OfBlock::parse(like)?.fields();
     let door = |(pid, fd)| Door { pid, fd };
     fields.kind = if said.exclusive { Kind::SharedMut } else { Kind::Shared };
     fields.locator.backing = if said.named { Backing::Named } else { Backing::Anonymous };
@@ -130,8 +130,8 @@ pub fn put_together(said: &Said, key: &Key, like: &[u8]) -> Result<Vec<u8>, Erro
     fields.issued.serial = said.serial;
     fields.issued.epoch = said.epoch;
     (fields.start, fields.len, fields.fingerprint) = (said.start, said.len, said.fingerprint);
-    let mut draft = wire::Draft::new(&fields, &Raw(&said.metadata), "raw")?;
-    Ok(draft.seal(fields.issued, &key.0).as_bytes().to_vec())
+    let mut draft = wire::Draft::new(&fields, &Raw(&said.metadata), "raw", &key.0)?;
+    Ok(draft.seal(part::Issued::Block(fields.issued)).as_bytes().to_vec())
 }
 
 /// Leaves the will of a message, as a process does that exits: the data of the block that the token names.

@@ -72,6 +72,7 @@ pub mod guide;
 mod huge_pages;
 pub mod link;
 mod mapped;
+mod part;
 #[cfg(target_os = "linux")]
 mod passing;
 mod pool;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     Error, Kind, Shared, SharedMut, ShmemBacked, sys,
-    wire::{self, Token},
+    wire::{self, Token, Unverified},
 };
 
 /// A ticket for a value of type `T` in shared memory: one serialization that has not been claimed yet.
@@ -67,7 +67,7 @@ impl<T: ?Sized> Ticket<T> {
     /// only what the token says.
     pub fn kind(&self) -> Kind {
         match self.token.parse() {
-            Ok(token) => token.fields().kind,
+            Ok(token) => token.kind(),
             Err(_) => unreachable!("a token has been parsed, or made here"),
         }
     }
@@ -172,11 +172,13 @@ impl<T: ?Sized> fmt::Debug for Ticket<T> {
         let mut shown = f.debug_struct("Ticket");
         shown.field("type", &format_args!("{}", type_name::<T>()));
         if let Ok(token) = self.token.parse() {
-            let fields = token.fields();
-            shown
-                .field("kind", &fields.kind)
-                .field("segment", &format_args!("{}", fields.locator.id))
-                .field("ticket", &fields.issued.ticket);
+            shown.field("kind", &token.kind());
+            match token {
+                Unverified::Block(token) => shown
+                    .field("segment", &format_args!("{}", token.fields().locator.id))
+                    .field("ticket", &token.fields().issued.ticket),
+                Unverified::File(token) => shown.field("file", &token.path()),
+            };
         }
         shown.finish_non_exhaustive()
     }

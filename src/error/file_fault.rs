@@ -78,6 +78,9 @@ pub enum FileFault {
         /// As it is.
         found: u64,
     },
+    /// The token that leads to it is not as it was sent: its MAC is not that of its bytes.
+    #[error("the token that leads to it is not as it was sent: its MAC differs")]
+    Altered,
     /// Its writer has ended in the middle: it was killed, or panicked. What is there may be half written.
     #[error("process {process}, which was writing it, ended before it had finished")]
     Unfinished {

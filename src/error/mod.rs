@@ -278,6 +278,14 @@ pub enum Error {
         /// Its block.
         other_block: u32,
     },
+    /// The parts are of different values, at least one of which is in a file.
+    #[error("parts of different values can't be put together: one is {}, another {}", Home(path), Home(other_path))]
+    OtherFile {
+        /// The file of one of them; none if it is in memory.
+        path: Option<PathBuf>,
+        /// The file of another.
+        other_path: Option<PathBuf>,
+    },
     /// The parts are of one block, but don't lie side by side. Ranges are in elements, or rows, from the block's first.
     #[error("the parts {first:?} and {second:?} don't lie side by side")]
     Apart {
@@ -355,6 +363,18 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// Where a value is, in a sentence.
+struct Home<'a>(&'a Option<PathBuf>);
+
+impl fmt::Display for Home<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(path) => write!(f, "in {}", path.display()),
+            None => f.write_str("in memory without a file"),
+        }
+    }
 }
 
 /// Ranges in a sentence.

@@ -27,7 +27,7 @@ use crate::{
     pool::{Issued, Secret, Source},
     segment::{Door, GRANULE, Locator, PREFIX, Segment},
     sweep, sys, trim,
-    wire::{Fields, Token, Unverified, encode, from_text, revoke},
+    wire::{Fields, OfBlock, Token, encode, from_text, revoke},
 };
 
 const ROLE: &str = "COMMONAGE_FORGED_ROLE";
@@ -89,7 +89,7 @@ fn forge<M: Serialize>(fields: &Fields, metadata: &M, secret: &Secret) -> Token 
 
 /// What a token says, and the key of its MAC.
 fn taken_apart(token: &str) -> (Fields, Secret) {
-    let fields = from_text(token, |bytes| Ok(*Unverified::parse(bytes)?.fields())).unwrap();
+    let fields = from_text(token, |bytes| Ok(*OfBlock::parse(bytes)?.fields())).unwrap();
     (fields, *Source::find(&fields.locator).unwrap().secret())
 }
 

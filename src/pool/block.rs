@@ -81,7 +81,9 @@ pub(crate) fn give_back(at: &Attachment, block: u32) -> Option<Released> {
 }
 
 /// A range of a block that this process holds: a handle without its type. Cloning it makes another handle, by a count.
+/// Laid out as a file's part is, so that a look at the bytes is the same for both.
 #[derive(Clone)]
+#[repr(C)]
 pub(crate) struct Part {
     hold: Hold,
     /// INVARIANT: `start..start + len` lies within the hold's block.
@@ -147,6 +149,7 @@ impl Part {
     /// # Panics
     ///
     /// If it does not lie within.
+    #[inline]
     pub(crate) fn narrow(self, offset: usize, len: usize) -> Part {
         assert!(offset <= self.len && len <= self.len - offset, "a part of a part lies within it");
         // SAFETY: within the range, by the line above.

@@ -1,7 +1,7 @@
-//! Parts of one block: cut, and put together again. The control area does not know of them: a part in this process is one
-//! more handle on the hold, and what has gone elsewhere is a hold, or a ticket, as any other.
+//! Parts of one block. The control area does not know of them: a part in this process is one more handle on the hold, and
+//! what has gone elsewhere is a hold, or a ticket, as any other.
 
-use std::{ops::Range, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::{
     Error,
@@ -9,23 +9,6 @@ use crate::{
 };
 
 impl Part {
-    /// Where the part is in its block, in bytes.
-    pub(crate) fn place(&self) -> Range<usize> {
-        self.offset()..self.offset() + self.len()
-    }
-
-    /// Cuts the part at `at`: it keeps what is before, and what is returned has the rest.
-    ///
-    /// # Panics
-    ///
-    /// If `at` lies beyond its end.
-    pub(crate) fn split_off(&mut self, at: usize) -> Part {
-        assert!(at <= self.len(), "a part is cut within it");
-        let tail = self.clone().narrow(at, self.len() - at);
-        *self = self.clone().narrow(0, at);
-        tail
-    }
-
     /// Gives up what lies behind the first `len` bytes. If the part is all that there is of its block, the block is as long
     /// from now on.
     ///
@@ -57,17 +40,5 @@ impl Part {
         }
         let (segment, block) = (self.segment(), self.hold().block);
         Err(Error::OtherBlock { segment, block, other_segment: other.segment(), other_block: other.hold().block })
-    }
-
-    /// All from the first byte of `parts`, which are of one block and leave no gap, to the last: one handle in their place.
-    /// None of nothing.
-    pub(crate) fn together(parts: impl IntoIterator<Item = Part>) -> Option<Part> {
-        let mut parts = parts.into_iter();
-        let first = parts.next()?;
-        let Range { start, end } = parts.fold(first.place(), |all, part| {
-            let place = part.place();
-            all.start.min(place.start)..all.end.max(place.end)
-        });
-        Some(first.whole_block().narrow(start, end - start))
     }
 }

@@ -80,7 +80,7 @@ where
         let length = self.metadata.shape().get(axis.index()).copied();
         let range = resolve(range, length.unwrap_or(0));
         match narrow_axis::<A, D>(&self.metadata, axis.index(), range) {
-            Some((offset, len, metadata)) => Self::from_parts(self.part.clone().narrow(offset, len), metadata),
+            Some((offset, len, metadata)) => Self::from_parts(self.part.slice(offset, len), metadata),
             None => panic!("axis {} of an array with {axes} axes", axis.index()),
         }
     }

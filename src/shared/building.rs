@@ -3,7 +3,7 @@
 use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
 
 use super::{Shared, make};
-use crate::{Error, Kind, ShmemViewMut, backed::room_for, pool::Part};
+use crate::{Error, Kind, ShmemViewMut, backed::room_for, part::Part};
 
 /// A new slice of the elements that `f` makes of their indices, and its length.
 pub(crate) fn made_by<E: NoUninit + CheckedBitPattern>(

@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use crate::{
     Counts, Error, Kind, Refused, SharedMut, ShmemBacked, ShmemView, Ticket,
-    pool::{self, Issued, Part, Source, Start},
+    part::{Issued, Part},
+    pool::{self, Start},
     wire::{self, Draft},
 };
 
@@ -127,7 +128,7 @@ pub(crate) fn make<T: ShmemBacked + ?Sized>(
     zeroed: bool,
     fill: impl FnOnce(&mut [u8]) -> T::MetaData,
 ) -> Result<(Part, T::MetaData), Error> {
-    let mut part = pool::allocate(len, T::ALIGNMENT, zeroed, T::fingerprint(), kind)?;
+    let mut part = Part::Block(pool::allocate(len, T::ALIGNMENT, zeroed, T::fingerprint(), kind)?);
     // SAFETY: the block is new and this part, which is borrowed, is the only handle on it in any process, so that nobody
     // reads or writes its bytes, whatever its kind; what a process allocates is writable in it.
     let data = unsafe { part.bytes_mut() };
@@ -156,7 +157,8 @@ pub(crate) fn copy_plain<'a, T: ShmemBacked + ?Sized>(
         return None;
     }
     let (bytes, metadata) = plain().filter(|(bytes, _)| bytes.len() == len)?;
-    Some(pool::allocate_copy(bytes, T::ALIGNMENT, T::fingerprint(), kind).map(|part| (part, metadata)))
+    let copied = pool::allocate_copy(bytes, T::ALIGNMENT, T::fingerprint(), kind);
+    Some(copied.map(|part| (Part::Block(part), metadata)))
 }
 
 /// A new value that has these bytes, and metadata that belong to them.
@@ -370,7 +372,7 @@ where
     pub fn ticket(&self) -> Result<Ticket<T>, Error> {
         let mut draft = Draft::of::<T>(&self.part, Kind::Shared, &self.metadata)?;
         let issued = self.part.issue(Kind::Shared, Start::Armed)?;
-        Ok(Ticket::original(draft.seal(issued, self.part.secret()).clone()))
+        Ok(Ticket::original(draft.seal(issued).clone()))
     }
 
     /// The value that the bytes of a token are for.
@@ -391,14 +393,9 @@ pub(crate) fn into_serialized<T: ShmemBacked + ?Sized, S: Serializer>(
     if wire::only_measures::<S>() {
         return draft.placeholder().emit(serializer);
     }
-    let (secret, locator) = (*part.secret(), part.locator());
-    let issued = part.into_issued(kind).map_err(|(_, error)| ser::Error::custom(error))?;
-    let unsent = Unsent(|| {
-        // The segment stays mapped while a ticket of this process is in flight there, so it is found.
-        let _ = Source::find(&locator).map(|source| source.revoke(issued));
-    });
-    let sent = draft.seal(issued, &secret).emit(serializer)?;
-    unsent.disarm();
+    let departing = part.into_issued(kind).map_err(|(_, error)| ser::Error::custom(error))?;
+    let sent = draft.seal(departing.issued()).emit(serializer)?;
+    departing.left();
     Ok(sent)
 }
 
@@ -409,31 +406,22 @@ pub(crate) fn into_token<T: ShmemBacked + ?Sized>(
     metadata: &T::MetaData,
 ) -> Result<String, Error> {
     let mut draft = Draft::of::<T>(&part, kind, metadata)?;
-    let secret = *part.secret();
-    let issued = part.into_issued(kind).map_err(|(_, error)| error)?;
-    Ok(draft.seal(issued, &secret).text())
+    let departing = part.into_issued(kind).map_err(|(_, error)| error)?;
+    let text = draft.seal(departing.issued()).text();
+    departing.left();
+    Ok(text)
 }
 
-/// What to do with a ticket that has been issued if its token does not leave, because the serializer fails or panics.
-struct Unsent<F: FnMut()>(F);
-
-impl<F: FnMut()> Unsent<F> {
-    fn disarm(self) {
-        mem::forget(self);
-    }
+/// A ticket of a part that is still here. Dropped, because the serializer fails or panics, it is taken back.
+struct Unsent<'a> {
+    part: &'a Part,
+    issued: Issued,
 }
 
-impl<F: FnMut()> Drop for Unsent<F> {
+impl Drop for Unsent<'_> {
     fn drop(&mut self) {
-        (self.0)();
+        self.part.revoke(self.issued);
     }
-}
-
-/// Takes back a ticket of a part that is still here.
-fn unsent(part: &Part, issued: Issued) -> Unsent<impl FnMut()> {
-    Unsent(move || {
-        part.revoke(issued);
-    })
 }
 
 /// Issues a ticket and emits its token; the handle stays. See [the type](Shared#serialization).
@@ -447,9 +435,9 @@ where
             return draft.placeholder().emit(serializer);
         }
         let issued = self.part.issue(Kind::Shared, Start::Armed).map_err(ser::Error::custom)?;
-        let unsent = unsent(&self.part, issued);
-        let sent = draft.seal(issued, self.part.secret()).emit(serializer)?;
-        unsent.disarm();
+        let unsent = Unsent { part: &self.part, issued };
+        let sent = draft.seal(issued).emit(serializer)?;
+        mem::forget(unsent);
         Ok(sent)
     }
 }
@@ -526,10 +514,12 @@ where
 
 /// What both wrappers show of themselves.
 pub(crate) fn debug<T: ?Sized>(f: &mut fmt::Formatter<'_>, wrapper: &str, part: &Part) -> fmt::Result {
-    f.debug_struct(wrapper)
-        .field("type", &format_args!("{}", type_name::<T>()))
-        .field("segment", &format_args!("{}", part.segment()))
-        .field("offset", &part.offset())
-        .field("bytes", &part.len())
-        .finish()
+    let mut shown = f.debug_struct(wrapper);
+    shown.field("type", &format_args!("{}", type_name::<T>()));
+    match (part, part.path()) {
+        (Part::Block(part), _) => shown.field("segment", &format_args!("{}", part.segment())),
+        (_, Some(path)) => shown.field("file", &path),
+        (_, None) => shown.field("file", &"none"),
+    };
+    shown.field("offset", &part.offset()).field("bytes", &part.len()).finish()
 }

@@ -182,7 +182,7 @@ impl<E: NoUninit + CheckedBitPattern> Shared<[E]> {
     pub fn slice(&self, range: impl RangeBounds<usize>) -> Self {
         let range = resolve(range, self.len());
         let bytes = range.start * size_of::<E>();
-        Self::from_parts(self.part.clone().narrow(bytes, range.len() * size_of::<E>()), range.len())
+        Self::from_parts(self.part.slice(bytes, range.len() * size_of::<E>()), range.len())
     }
 }
 
@@ -206,7 +206,7 @@ impl Shared<str> {
         for end in [range.start, range.end] {
             assert!(self.is_char_boundary(end), "byte {end} is within a character");
         }
-        Self::from_parts(self.part.clone().narrow(range.start, range.len()), range.len())
+        Self::from_parts(self.part.slice(range.start, range.len()), range.len())
     }
 }
 

@@ -10,18 +10,19 @@ use std::sync::{
 
 use crate::{
     Error, Kind,
-    pool::{Issued, Part, Start},
+    part::{Issued, Part},
+    pool::Start,
 };
 
 /// The handle without its type, and what has become of it.
 pub(super) struct Exclusive {
-    /// INVARIANT: of an exclusive block, and the only one, in any process, that has any byte of its range; `None` once
+    /// INVARIANT: of an exclusive value, and the only one, in any process, that has any byte of its range; `None` once
     /// another takes its place.
     part: Option<Part>,
     /// `LIVE` → `ISSUED` → `EMITTED`, never back. Relaxed: it orders nothing. Until the handle is dropped no receiver gets
     /// at the bytes, so a look that races with a serialization is as good as one before it; and a drop is alone.
     state: AtomicU8,
-    /// The held ticket, from `ISSUED` on.
+    /// The held ticket, or what a file has instead, from `ISSUED` on.
     issued: Mutex<Option<Issued>>,
 }
 
@@ -103,8 +104,8 @@ impl Exclusive {
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         self.assert_live();
         match &mut self.part {
-            // SAFETY: the block is exclusive, the part has its range alone and is borrowed, and the data area was made
-            // writable by allocate, claim or thaw.
+            // SAFETY: the value is exclusive, the part has its range alone and is borrowed, and the memory was made
+            // writable by allocate, claim, thaw, or when the file was opened.
             Some(part) => unsafe { part.bytes_mut() },
             None => unreachable!("a handle without its part is not given out"),
         }
@@ -138,9 +139,7 @@ impl Drop for Exclusive {
         let emitted = *self.state.get_mut() == EMITTED;
         match *self.issued.get_mut().unwrap_or_else(PoisonError::into_inner) {
             Some(issued) if emitted => part.arm(issued),
-            Some(issued) => {
-                part.revoke(issued);
-            }
+            Some(issued) => part.revoke(issued),
             None => {}
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use crate::{
     Counts, Error, Kind, Refused, Shared, ShmemBacked, ShmemView, ShmemViewMut, Ticket,
-    pool::Part,
+    part::Part,
     shared::{copy, debug, into_serialized, into_token, make, or_panic},
     wire::{self, Draft},
 };
@@ -350,9 +350,12 @@ where
             Err(reason) => return Err(Refused { handle: self, reason }),
         };
         let (part, metadata) = self.into_parts();
-        let secret = *part.secret();
         match part.into_issued(Kind::SharedMut) {
-            Ok(issued) => Ok(Ticket::original(draft.seal(issued, &secret).clone())),
+            Ok(departing) => {
+                let token = draft.seal(departing.issued()).clone();
+                departing.left();
+                Ok(Ticket::original(token))
+            }
             Err((part, reason)) => Err(Refused { handle: Self::from_parts(part, metadata), reason }),
         }
     }
@@ -382,7 +385,7 @@ where
             return draft.placeholder().emit(serializer);
         }
         let issued = self.hold.issue().map_err(ser::Error::custom)?;
-        let sent = draft.seal(issued, part.secret()).emit(serializer)?;
+        let sent = draft.seal(issued).emit(serializer)?;
         self.hold.emitted();
         Ok(sent)
     }

@@ -6,7 +6,7 @@ use std::{iter, ops::Range};
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::SharedMut;
-use crate::{Error, Refused, ShmemBacked, backed::CheckError, pool::Part};
+use crate::{Error, Refused, ShmemBacked, backed::CheckError, part::Part};
 
 /// A type whose values are so many units (elements, rows) one after the other in memory.
 pub(super) trait InParts: ShmemBacked {
@@ -326,7 +326,7 @@ mod tests {
     fn parts_that_overlap_are_not_put_together() {
         let whole = SharedMut::<[u32]>::zeroed(10).unwrap();
         let part = |range: Range<usize>| {
-            let bytes = whole.hold.part().clone().narrow(range.start * 4, range.len() * 4);
+            let bytes = whole.hold.part().slice(range.start * 4, range.len() * 4);
             SharedMut::<[u32]>::from_parts(bytes, range.len())
         };
         for (one, other) in [(0..6, 4..10), (0..10, 3..5), (2..7, 2..7), (0..5, 0..6)] {

@@ -60,14 +60,14 @@ pub(crate) use platform::{
 };
 #[cfg(unix)]
 use platform::{renew, replace};
-#[cfg(unix)]
-pub(crate) use unix::StandardTaken;
 #[cfg(target_os = "linux")]
 pub(crate) use unix::above_standard;
+#[cfg(unix)]
+pub(crate) use unix::{StandardTaken, path_in};
 #[cfg(windows)]
 use windows as platform;
 #[cfg(windows)]
-pub(crate) use windows::StandardTaken;
+pub(crate) use windows::{StandardTaken, path_in};
 
 use crate::Error;
 

@@ -7,12 +7,15 @@ mod standard;
 mod uninherited;
 
 use std::{
-    ffi::c_void,
+    ffi::{OsStr, c_void},
     fs::{self, File, OpenOptions, Permissions},
     io,
     os::{
         fd::{AsRawFd, OwnedFd},
-        unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+        unix::{
+            ffi::OsStrExt,
+            fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+        },
     },
     path::{Path, PathBuf},
     ptr::NonNull,
@@ -41,6 +44,12 @@ pub(crate) fn page_size() -> usize {
 /// be so by another container's clock.
 pub(crate) fn age(then: u64, now: u64) -> Duration {
     Duration::from_nanos(now.saturating_sub(then))
+}
+
+/// The path that these bytes, which came from elsewhere, are: absolute, and such that the system takes it for all of it.
+pub(crate) fn path_in(bytes: &[u8]) -> Option<&Path> {
+    let path = Path::new(OsStr::from_bytes(bytes));
+    (path.is_absolute() && !bytes.contains(&0)).then_some(path)
 }
 
 /// Has `f` called at a clean exit of the process; false if the table of such calls is full.

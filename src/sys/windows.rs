@@ -16,7 +16,9 @@ mod place;
 
 use std::{
     ffi::c_void,
-    io, mem, process,
+    io, mem,
+    path::{Component, Path, Prefix},
+    process,
     ptr::NonNull,
     sync::{
         OnceLock,
@@ -56,6 +58,15 @@ pub(crate) fn page_size() -> usize {
         unsafe { GetSystemInfo(&raw mut info) };
         info.dwPageSize as usize
     })
+}
+
+/// The path that these bytes, which came from elsewhere, are: absolute, on one of this machine's drives (no pipe, no device, no
+/// server that would be told who this user is), and such that the system takes it for all of it.
+pub(crate) fn path_in(bytes: &[u8]) -> Option<&Path> {
+    let path = Path::new(str::from_utf8(bytes).ok()?);
+    let Some(Component::Prefix(prefix)) = path.components().next() else { return None };
+    let on_a_drive = matches!(prefix.kind(), Prefix::Disk(_) | Prefix::VerbatimDisk(_));
+    (on_a_drive && path.is_absolute() && !bytes.contains(&0)).then_some(path)
 }
 
 /// Memory can't be taken out of the middle of an object.

@@ -1,44 +1,93 @@
 //! What travels: one opaque token, the same bytes whatever carries it.
 //!
 //! Binary formats carry the bytes; human-readable ones, argv and the environment carry them as URL-safe base64 without
-//! padding. [`token`] is the codec. Its bytes go the way [`Draft`] → [`Token`] at the sender, [`Unverified`] →
-//! `Verified` at the receiver: nobody holds metadata that have not been under the MAC.
+//! padding. [`token`] is the codec of what leads to a block, [`file_token`] of what leads to a file. The bytes go the way
+//! [`Draft`] → [`Token`] at the sender, [`Unverified`] → verified at the receiver: nobody holds metadata that have not been
+//! under the MAC.
 
 use std::{any::type_name, fmt, marker::PhantomData};
 
 use serde::{Deserializer, de};
 
 use crate::{
-    Backing, Error, Kind, ShmemBacked,
-    pool::{Part, Source, Will, may_be_willed},
+    Backing, Error, FileFault, Kind, ShmemBacked,
+    mapped::Found,
+    part::Part,
+    pool::{self, Source, Will, may_be_willed},
 };
 
+mod file_token;
 mod token;
 
-pub(crate) use token::{Draft, Token, Unverified, from_text};
+pub(crate) use file_token::OfFile;
+pub(crate) use token::{Draft, OfBlock, Token, from_text};
 #[cfg(test)]
 #[allow(unused_imports, reason = "the tests that forge tokens do not run on every platform")]
 pub(crate) use token::{Fields, encode};
+
+/// Bytes that look like a token, of either form.
+pub(crate) enum Unverified<'a> {
+    Block(OfBlock<'a>),
+    File(OfFile<'a>),
+}
+
+impl<'a> Unverified<'a> {
+    /// # Errors
+    ///
+    /// `NotAToken`.
+    #[inline]
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        if bytes.starts_with(&file_token::MAGIC.to_le_bytes()) {
+            return OfFile::parse(bytes).map(Unverified::File).map_err(Error::NotAToken);
+        }
+        OfBlock::parse(bytes).map(Unverified::Block)
+    }
+
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Unverified::Block(token) => token.fields().kind,
+            Unverified::File(token) => token.fields().kind,
+        }
+    }
+
+    #[inline]
+    fn fingerprint(&self) -> u64 {
+        match self {
+            Unverified::Block(token) => token.fields().fingerprint,
+            Unverified::File(token) => token.fields().fingerprint,
+        }
+    }
+}
 
 /// Claims what a token is for. A claim that fails before the ticket is taken leaves it to be claimed by whoever can.
 ///
 /// # Errors
 ///
-/// `NotAToken`, `WrongKind`, `WrongType`, those of finding the segment, `Altered`, `Metadata`, those of taking the
-/// ticket, `Metadata` or `Content` if the value does not pass its type's check.
+/// `NotAToken`, `WrongKind`, `WrongType`, those of finding the segment or the file, `Altered`, `Metadata`, those of taking
+/// the ticket, `Metadata` or `Content` if the value does not pass its type's check.
 pub(crate) fn claim<T: ShmemBacked + ?Sized>(bytes: &[u8], kind: Kind) -> Result<(Part, T::MetaData), Error> {
     let token = Unverified::parse(bytes)?;
-    if token.fields().kind != kind {
-        return Err(Error::WrongKind { expected: kind, found: token.fields().kind });
+    if token.kind() != kind {
+        return Err(Error::WrongKind { expected: kind, found: token.kind() });
     }
     let fingerprint = T::fingerprint();
-    if token.fields().fingerprint != fingerprint {
+    if token.fingerprint() != fingerprint {
         return Err(Error::WrongType {
             expected: type_name::<T>(),
             expected_fingerprint: fingerprint,
-            found_fingerprint: token.fields().fingerprint,
+            found_fingerprint: token.fingerprint(),
         });
     }
+    let (part, metadata) = match &token {
+        Unverified::Block(token) => claim_block::<T>(token, kind)?,
+        Unverified::File(token) => return claim_file::<T>(token, kind),
+    };
+    Ok((Part::Block(part), metadata))
+}
+
+#[inline]
+fn claim_block<T: ShmemBacked + ?Sized>(token: &OfBlock<'_>, kind: Kind) -> Result<(pool::Part, T::MetaData), Error> {
     let claim = || {
         let token::Fields { locator, issued, start, len, .. } = token.fields();
         let source = Source::find(locator)?;
@@ -48,18 +97,32 @@ pub(crate) fn claim<T: ShmemBacked + ?Sized>(bytes: &[u8], kind: Kind) -> Result
     };
     match claim() {
         Err(missing) if may_be_willed(&token.fields().locator, &missing) => {
-            claim_will::<T>(&token, kind).unwrap_or(Err(missing))
+            claim_will::<T>(token, kind).unwrap_or(Err(missing))
         }
         claimed => claimed,
     }
 }
 
+/// Claims a value in a file: the same file is mapped, once in this process however often it is claimed.
+#[allow(unsafe_code)] // One look at the bytes before there is a handle to look through.
+fn claim_file<T: ShmemBacked + ?Sized>(token: &OfFile<'_>, kind: Kind) -> Result<(Part, T::MetaData), Error> {
+    let found = Found::find(&token.origin(), kind)?;
+    let metadata = token.metadata::<T>(found.secret())?;
+    let file_token::Fields { start, len, .. } = *token.fields();
+    let part = found.claim(start, len, T::ALIGNMENT, |part| {
+        // SAFETY: the file has just been locked: for writing by this process alone, or against all who write.
+        let data = unsafe { part.bytes() };
+        T::check(data, &metadata).map_err(|error| error.into_error::<T>())
+    })?;
+    Ok((Part::File(part), metadata))
+}
+
 /// Claims what the sender has left in a will when it exited; `None` if there is none.
 #[cold]
 fn claim_will<T: ShmemBacked + ?Sized>(
-    token: &Unverified<'_>,
+    token: &OfBlock<'_>,
     kind: Kind,
-) -> Option<Result<(Part, T::MetaData), Error>> {
+) -> Option<Result<(pool::Part, T::MetaData), Error>> {
     let will = Will::open(&token.fields().locator, token.fields().issued)?;
     let claim = |will: Will| {
         let token = token.verify(will.secret())?;
@@ -74,20 +137,39 @@ fn claim_will<T: ShmemBacked + ?Sized>(
 /// The type's own check of what has been claimed; a value that does not pass is given back.
 #[allow(unsafe_code)] // One look at the bytes before there is a handle to look through.
 #[inline]
-fn check<T: ShmemBacked + ?Sized>(part: &Part, metadata: &T::MetaData) -> Result<(), Error> {
+fn check<T: ShmemBacked + ?Sized>(part: &pool::Part, metadata: &T::MetaData) -> Result<(), Error> {
     // SAFETY: the part has just been claimed: it is a `Shared`'s, which nobody writes, or a `SharedMut`'s, which nobody
     // else has.
     let data = unsafe { part.bytes() };
     T::check(data, metadata).map_err(|error| error.into_error::<T>())
 }
 
-/// Takes back the ticket of a token, if nobody has claimed it: then true.
+/// Takes back the ticket of a token, if nobody has claimed it: then true. The token of a file's `Shared` is as good as the
+/// file, and stays so: false.
 ///
 /// # Errors
 ///
-/// `NotAToken`, those of finding the segment, `Altered`.
+/// `NotAToken`, those of finding the segment or the file, `Altered`.
 pub(crate) fn revoke(bytes: &[u8]) -> Result<bool, Error> {
-    let token = Unverified::parse(bytes)?;
+    match Unverified::parse(bytes)? {
+        Unverified::Block(token) => revoke_block(&token),
+        Unverified::File(token) if token.fields().kind == Kind::Shared => Ok(false),
+        Unverified::File(token) => revoke_file(&token),
+    }
+}
+
+/// Claims the file, so that nobody else can, and lets it go.
+fn revoke_file(token: &OfFile<'_>) -> Result<bool, Error> {
+    let found = match Found::find(&token.origin(), Kind::SharedMut) {
+        Err(Error::File { fault: FileFault::AlreadyClaimed, .. }) => return Ok(false),
+        found => found?,
+    };
+    token.verify(found.secret())?;
+    let file_token::Fields { start, len, .. } = *token.fields();
+    found.claim(start, len, 1, |_| Ok(())).map(|_| true)
+}
+
+fn revoke_block(token: &OfBlock<'_>) -> Result<bool, Error> {
     let token::Fields { locator, issued, .. } = *token.fields();
     let revoked = Source::find(&locator).and_then(|source| {
         token.verify(source.secret())?;

@@ -1,4 +1,4 @@
-//! The codec of the token.
+//! The codec of the token of a value in a block, and what tokens of both forms have in common.
 //!
 //! Numbers are little-endian and have fixed widths, so that only the metadata decides how long a token is: one that is only
 //! measured is as long as the one that is sent.
@@ -29,9 +29,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, Serializer};
 use siphasher::sip::SipHasher13;
 
+use super::{Unverified, file_token};
 use crate::{
     Backing, Error, Kind, SegmentId, ShmemBacked, TokenFault,
-    pool::{Issued, Part, Secret},
+    part::{self, Part},
+    pool::{Issued, Secret},
     segment::{Door, Locator},
 };
 
@@ -58,7 +60,7 @@ mod at {
 }
 
 const HEADER: usize = at::METADATA;
-const MAC: usize = 8;
+pub(super) const MAC: usize = 8;
 /// No token is shorter.
 const SHORTEST: usize = HEADER + MAC;
 /// Tokens of at most this many bytes need no allocation: those of slices, strings, and arrays of up to six axes.
@@ -135,12 +137,12 @@ impl Fields {
 }
 
 #[inline]
-fn put<const N: usize>(header: &mut [u8; HEADER], at: usize, value: [u8; N]) {
+pub(super) fn put<const N: usize>(header: &mut [u8], at: usize, value: [u8; N]) {
     header[at..at + N].copy_from_slice(&value);
 }
 
 #[inline]
-fn take<const N: usize>(header: &[u8; HEADER], at: usize) -> [u8; N] {
+pub(super) fn take<const N: usize>(header: &[u8], at: usize) -> [u8; N] {
     let mut value = [0; N];
     value.copy_from_slice(&header[at..at + N]);
     value
@@ -166,7 +168,7 @@ fn put_issued(header: &mut [u8; HEADER], issued: &Issued) {
 }
 
 /// SipHash-1-3: what the key protects from are accidents and guesses; whoever can read the key can write the segment.
-fn mac(bytes: &[u8], secret: &Secret) -> [u8; MAC] {
+pub(super) fn mac(bytes: &[u8], secret: &Secret) -> [u8; MAC] {
     SipHasher13::new_with_key(secret).hash(bytes).to_le_bytes()
 }
 
@@ -208,57 +210,90 @@ impl Bytes {
 
 /// A token for which no ticket has been issued yet: everything that can fail has been done. It becomes the token where it
 /// is: it is too long to be moved often.
-pub(crate) struct Draft(Token);
+pub(crate) struct Draft {
+    token: Token,
+    /// The key of the MAC.
+    secret: Secret,
+}
 
 impl Draft {
-    /// The token of a range with its metadata; the ticket in `fields` counts for nothing.
+    /// The token of a range of a block with its metadata; the ticket in `fields` counts for nothing.
     ///
     /// # Errors
     ///
     /// `Metadata` if postcard can't write it.
     #[inline]
-    pub(crate) fn new<M: Serialize>(fields: &Fields, metadata: &M, type_name: &'static str) -> Result<Self, Error> {
-        let mut draft = Draft(Token(Bytes::Inline { bytes: [0; INLINE], len: 0 }));
-        draft.fill(fields, metadata, type_name)?;
+    pub(crate) fn new<M: Serialize>(
+        fields: &Fields,
+        metadata: &M,
+        type_name: &'static str,
+        secret: &Secret,
+    ) -> Result<Self, Error> {
+        let mut draft = Self::empty(secret);
+        let length = draft.fill(HEADER, metadata, type_name)?;
+        if let Some(header) = draft.token.0.as_mut_slice().first_chunk_mut() {
+            fields.write(header, length);
+        }
         Ok(draft)
     }
 
-    fn fill<M: Serialize>(&mut self, fields: &Fields, metadata: &M, type_name: &'static str) -> Result<(), Error> {
-        let Draft(Token(bytes)) = self;
+    #[inline]
+    pub(super) fn empty(secret: &Secret) -> Self {
+        Draft { token: Token(Bytes::Inline { bytes: [0; INLINE], len: 0 }), secret: *secret }
+    }
+
+    /// Writes metadata behind `ahead` bytes of zeros; the length of the token, which still lacks those and its MAC.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    #[inline]
+    pub(super) fn fill<M: Serialize>(
+        &mut self,
+        ahead: usize,
+        metadata: &M,
+        type_name: &'static str,
+    ) -> Result<u32, Error> {
+        let Token(bytes) = &mut self.token;
         let written = match bytes {
-            Bytes::Inline { bytes, .. } => {
-                postcard::to_slice(metadata, &mut bytes[HEADER..INLINE - MAC]).map(|m| m.len())
-            }
+            Bytes::Inline { bytes, .. } => match bytes.get_mut(ahead..INLINE - MAC) {
+                Some(room) => postcard::to_slice(metadata, room).map(|m| m.len()),
+                None => Err(postcard::Error::SerializeBufferFull),
+            },
             Bytes::Heap(_) => Err(postcard::Error::SerializeBufferFull),
         };
         match (written, &mut *bytes) {
             // At most INLINE, which fits a u8.
-            (Ok(written), Bytes::Inline { len, .. }) => *len = (SHORTEST + written) as u8,
+            (Ok(written), Bytes::Inline { len, .. }) => *len = (ahead + written + MAC) as u8,
             // Whatever goes wrong in place is tried again, and reported, with as much room as it takes.
-            _ => *bytes = Bytes::Heap(Self::at_length(metadata, type_name)?),
+            _ => *bytes = Bytes::Heap(Self::at_length(ahead, metadata, type_name)?),
         }
-        let slice = bytes.as_mut_slice();
-        let Ok(length) = u32::try_from(slice.len()) else {
-            let reason = format!("{} bytes are too many for a token", slice.len());
-            return Err(Error::Metadata { type_name, reason });
-        };
-        if let Some(header) = slice.first_chunk_mut() {
-            fields.write(header, length);
-        }
-        Ok(())
+        let length = bytes.as_slice().len();
+        u32::try_from(length).map_err(|_| {
+            let reason = format!("{length} bytes are too many for a token");
+            Error::Metadata { type_name, reason }
+        })
     }
 
     #[cold]
-    fn at_length<M: Serialize>(metadata: &M, type_name: &'static str) -> Result<Vec<u8>, Error> {
-        let mut bytes = postcard::to_extend(metadata, vec![0; HEADER])
+    fn at_length<M: Serialize>(ahead: usize, metadata: &M, type_name: &'static str) -> Result<Vec<u8>, Error> {
+        let mut bytes = postcard::to_extend(metadata, vec![0; ahead])
             .map_err(|error| Error::Metadata { type_name, reason: error.to_string() })?;
         bytes.extend([0; MAC]);
         Ok(bytes)
     }
 
     /// The token that `part` would travel as. What [`seal`](Self::seal) fills in is still missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); of a file those of its origin: that it can't be sent.
     #[inline]
     pub(crate) fn of<T: ShmemBacked + ?Sized>(part: &Part, kind: Kind, metadata: &T::MetaData) -> Result<Self, Error> {
+        let part = match part {
+            Part::Block(part) => part,
+            Part::File(part) => return file_token::draft::<T>(part, kind, metadata),
+        };
         let fields = Fields {
             kind,
             locator: part.locator(),
@@ -267,32 +302,39 @@ impl Draft {
             len: part.len(),
             fingerprint: part.fingerprint(),
         };
-        Self::new(&fields, metadata, type_name::<T>())
+        Self::new(&fields, metadata, type_name::<T>(), part.secret())
     }
 
-    /// The token of the ticket that has been issued.
+    /// The bytes of the token, to be filled in.
+    pub(super) fn as_mut_slice(&mut self) -> &mut [u8] {
+        self.token.0.as_mut_slice()
+    }
+
+    /// The token of what has been issued.
     #[inline]
-    pub(crate) fn seal(&mut self, issued: Issued, secret: &Secret) -> &Token {
-        let bytes = self.0.0.as_mut_slice();
-        if let Some(header) = bytes.first_chunk_mut() {
+    pub(crate) fn seal(&mut self, issued: part::Issued) -> &Token {
+        let Draft { token, secret } = self;
+        let bytes = token.0.as_mut_slice();
+        if let (part::Issued::Block(issued), Some(header)) = (issued, bytes.first_chunk_mut()) {
             put_issued(header, &issued);
         }
         if let Some((before, last)) = bytes.split_last_chunk_mut() {
             *last = mac(before, secret);
         }
-        &self.0
+        token
     }
 
     /// A token of the right length that nobody can claim, for serializers that only measure.
     pub(crate) fn placeholder(&self) -> &Token {
-        &self.0
+        &self.token
     }
 }
 
 /// The token with these fields and the right MAC: what a sender makes, in one step and without a ticket.
 #[cfg(test)]
 pub(crate) fn encode<M: Serialize>(fields: &Fields, metadata: &M, secret: &Secret) -> Result<Token, Error> {
-    Ok(Draft::new(fields, metadata, type_name::<M>())?.seal(fields.issued, secret).clone())
+    let mut draft = Draft::new(fields, metadata, type_name::<M>(), secret)?;
+    Ok(draft.seal(part::Issued::Block(fields.issued)).clone())
 }
 
 /// The bytes of a token, whole; at the receiver their MAC is still to be verified.
@@ -349,14 +391,31 @@ pub(crate) fn from_text<R>(text: &str, then: impl FnOnce(&[u8]) -> Result<R, Err
     }
 }
 
-/// Bytes that look like a token: enough to find the segment, nothing to be believed.
-pub(crate) struct Unverified<'a> {
+/// That a token is as long as it says, and that it does not say less than `shortest`, which it has.
+#[inline]
+pub(super) fn check_length(bytes: &[u8], shortest: usize) -> Result<(), TokenFault> {
+    let found = bytes.len();
+    let expected = usize::try_from(u32::from_le_bytes(take(bytes, at::LENGTH))).unwrap_or(usize::MAX);
+    if expected < shortest {
+        return Err(TokenFault::Field("length of the token"));
+    }
+    if found < expected {
+        return Err(TokenFault::TooShort { expected, found });
+    }
+    if found > expected {
+        return Err(TokenFault::TooLong { expected, found });
+    }
+    Ok(())
+}
+
+/// Bytes that look like a token of a value in a block: enough to find the segment, nothing to be believed.
+pub(crate) struct OfBlock<'a> {
     fields: Fields,
     /// INVARIANT: at least `SHORTEST` bytes.
     bytes: &'a [u8],
 }
 
-impl<'a> Unverified<'a> {
+impl<'a> OfBlock<'a> {
     /// # Errors
     ///
     /// `NotAToken`.
@@ -377,17 +436,8 @@ impl<'a> Unverified<'a> {
         let Some(header) = bytes.first_chunk::<HEADER>().filter(|_| found >= SHORTEST) else {
             return Err(TokenFault::TooShort { expected: SHORTEST, found });
         };
-        let expected = usize::try_from(u32::from_le_bytes(take(header, at::LENGTH))).unwrap_or(usize::MAX);
-        if expected < SHORTEST {
-            return Err(TokenFault::Field("length of the token"));
-        }
-        if found < expected {
-            return Err(TokenFault::TooShort { expected, found });
-        }
-        if found > expected {
-            return Err(TokenFault::TooLong { expected, found });
-        }
-        Ok(Unverified { fields: Fields::read(header)?, bytes })
+        check_length(bytes, SHORTEST)?;
+        Ok(OfBlock { fields: Fields::read(header)?, bytes })
     }
 
     pub(crate) fn fields(&self) -> &Fields {
@@ -399,7 +449,7 @@ impl<'a> Unverified<'a> {
     /// `Altered` if the MAC is not that of the bytes.
     #[inline]
     pub(crate) fn verify(&self, secret: &Secret) -> Result<Verified<'_>, Error> {
-        let Unverified { fields, bytes } = self;
+        let OfBlock { fields, bytes } = self;
         match bytes.split_last_chunk() {
             Some((before, last)) if *last == mac(before, secret) => {
                 Ok(Verified { fields, metadata: &before[HEADER..] })
@@ -425,13 +475,21 @@ impl Verified<'_> {
     /// `Metadata` if they are not those of a `T`, whole.
     #[inline]
     pub(crate) fn metadata<T: ShmemBacked + ?Sized>(&self) -> Result<T::MetaData, Error> {
-        let reason = match postcard::take_from_bytes(self.metadata) {
-            Ok((metadata, [])) => return Ok(metadata),
-            Ok((_, rest)) => format!("{} bytes are left over", rest.len()),
-            Err(error) => error.to_string(),
-        };
-        Err(Error::Metadata { type_name: type_name::<T>(), reason })
+        metadata_in::<T>(self.metadata)
     }
+}
+
+/// # Errors
+///
+/// `Metadata` if the bytes are not those of a `T`, whole.
+#[inline]
+pub(super) fn metadata_in<T: ShmemBacked + ?Sized>(bytes: &[u8]) -> Result<T::MetaData, Error> {
+    let reason = match postcard::take_from_bytes(bytes) {
+        Ok((metadata, [])) => return Ok(metadata),
+        Ok((_, rest)) => format!("{} bytes are left over", rest.len()),
+        Err(error) => error.to_string(),
+    };
+    Err(Error::Metadata { type_name: type_name::<T>(), reason })
 }
 
 /// Some fields.
@@ -464,6 +522,10 @@ mod tests {
 
     fn bytes_of(token: &Token) -> Vec<u8> {
         token.as_bytes().to_vec()
+    }
+
+    fn parsed(token: &Token) -> OfBlock<'_> {
+        OfBlock::parse(token.as_bytes()).unwrap()
     }
 
     /// The metadata of a type of somebody's own.
@@ -517,7 +579,7 @@ mod tests {
     fn round_trip_with_rich_metadata_in_place_and_on_the_heap() {
         for entries in [0, 1, 2, 5, 6, 7, 100, 5000] {
             let token = encode(&fields(), &rich(entries), &SECRET).unwrap();
-            let unverified = token.parse().unwrap();
+            let unverified = parsed(&token);
             let verified = unverified.verify(&SECRET).unwrap();
             assert_eq!(*verified.fields(), fields());
             assert_eq!(verified.metadata::<RichBacked>().unwrap(), rich(entries));
@@ -531,7 +593,7 @@ mod tests {
             let copy = Token::copy_from(token.as_bytes()).unwrap();
             assert_eq!(copy.as_bytes(), token.as_bytes());
             assert_eq!(matches!(copy.0, Bytes::Inline { .. }), token.as_bytes().len() <= INLINE);
-            assert!(copy.parse().unwrap().verify(&SECRET).is_ok());
+            assert!(parsed(&copy).verify(&SECRET).is_ok());
         }
     }
 
@@ -549,7 +611,7 @@ mod tests {
     #[test]
     fn metadata_of_another_type_is_an_error() {
         let token = encode(&fields(), &(3u8, 4u8), &SECRET).unwrap();
-        let unverified = token.parse().unwrap();
+        let unverified = parsed(&token);
         let verified = unverified.verify(&SECRET).unwrap();
         assert!(matches!(verified.metadata::<[u8]>(), Err(Error::Metadata { .. })), "a byte is left over");
         assert!(matches!(verified.metadata::<RichBacked>(), Err(Error::Metadata { .. })), "bytes are missing");
@@ -560,12 +622,12 @@ mod tests {
         for metadata in [String::new(), "x".repeat(300)] {
             let bytes = bytes_of(&encode(&fields(), &metadata, &SECRET).unwrap());
             for len in 0..bytes.len() {
-                let error = Unverified::parse(&bytes[..len]).err().unwrap();
+                let error = OfBlock::parse(&bytes[..len]).err().unwrap();
                 assert!(matches!(error, Error::NotAToken(TokenFault::TooShort { .. })), "{len}: {error}");
             }
             let mut longer = bytes.clone();
             longer.push(0);
-            let error = Unverified::parse(&longer).err().unwrap();
+            let error = OfBlock::parse(&longer).err().unwrap();
             assert!(matches!(error, Error::NotAToken(TokenFault::TooLong { .. })), "{error}");
         }
     }
@@ -577,7 +639,7 @@ mod tests {
             for bit in 0..bytes.len() * 8 {
                 let mut bytes = bytes.clone();
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                let verified = Unverified::parse(&bytes).and_then(|token| token.verify(&SECRET).map(drop));
+                let verified = OfBlock::parse(&bytes).and_then(|token| token.verify(&SECRET).map(drop));
                 assert!(verified.is_err(), "bit {bit}");
             }
         }
@@ -589,7 +651,7 @@ mod tests {
         for bit in 0..128 {
             let mut secret = SECRET;
             secret[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(token.parse().unwrap().verify(&secret), Err(Error::Altered { .. })), "bit {bit}");
+            assert!(matches!(parsed(&token).verify(&secret), Err(Error::Altered { .. })), "bit {bit}");
         }
     }
 
@@ -603,7 +665,7 @@ mod tests {
             assert_eq!(copy.as_bytes(), token.as_bytes());
             let copy = from_text(&format!(" {text}\r\n"), Token::copy_from).unwrap();
             assert_eq!(copy.as_bytes(), token.as_bytes());
-            let check = |text: &str| from_text(text, |bytes| Unverified::parse(bytes)?.verify(&SECRET).map(drop));
+            let check = |text: &str| from_text(text, |bytes| OfBlock::parse(bytes)?.verify(&SECRET).map(drop));
             for len in 0..text.len() {
                 assert!(check(&text[..len]).is_err(), "cut at {len}");
             }
@@ -622,7 +684,7 @@ mod tests {
         let altered = |at: usize, with: &[u8]| {
             let mut bytes = bytes_of(&encode(&fields(), &5usize, &SECRET).unwrap());
             bytes[at..at + with.len()].copy_from_slice(with);
-            match Unverified::parse(&bytes) {
+            match OfBlock::parse(&bytes) {
                 Err(Error::NotAToken(TokenFault::Field(name))) => name,
                 other => panic!("{:?}", other.map(|token| *token.fields())),
             }
@@ -636,7 +698,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_an_error_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert!(Unverified::parse(&bytes).is_err());
+            prop_assert!(OfBlock::parse(&bytes).is_err());
         }
 
         #[test]
@@ -644,7 +706,7 @@ mod tests {
             let length = bytes.len() as u32;
             bytes[..4].copy_from_slice(&MAGIC.to_le_bytes());
             bytes[4..8].copy_from_slice(&length.to_le_bytes());
-            if let Ok(token) = Unverified::parse(&bytes) {
+            if let Ok(token) = OfBlock::parse(&bytes) {
                 prop_assert!(token.verify(&SECRET).is_err());
             }
         }
@@ -677,7 +739,7 @@ mod tests {
                 fingerprint,
             };
             let token = encode(&fields, &metadata, &SECRET).unwrap();
-            let unverified = token.parse().unwrap();
+            let unverified = parsed(&token);
             let verified = unverified.verify(&SECRET).unwrap();
             prop_assert_eq!(*verified.fields(), fields);
             prop_assert_eq!(verified.metadata::<[u8]>().unwrap(), metadata);

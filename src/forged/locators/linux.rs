@@ -199,7 +199,7 @@ fn a_process_that_may_not_be_looked_into_is_unreachable() {
 }
 
 fn unreachable_by(text: &str) {
-    let fields = from_text(text, |bytes| Ok(*Unverified::parse(bytes)?.fields())).unwrap();
+    let fields = from_text(text, |bytes| Ok(*OfBlock::parse(bytes)?.fields())).unwrap();
     let token = from_text(text, Token::copy_from).unwrap();
     let error = match fields.kind {
         Kind::Shared => refusal("hidden", SharedSlice::<u8>::from_token, &token),

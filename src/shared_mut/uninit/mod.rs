@@ -11,7 +11,7 @@ use super::SharedMut;
 use crate::{
     Error, Kind, ShmemBacked,
     backed::{room_for, write_elements},
-    pool::Part,
+    part::Part,
     shared::{debug, make},
 };
 
