@@ -72,10 +72,12 @@ pub mod guide;
 mod huge_pages;
 pub mod link;
 mod mapped;
+mod metadata;
 mod part;
 #[cfg(target_os = "linux")]
 mod passing;
 mod pool;
+mod raw;
 pub mod ring;
 #[cfg(target_os = "linux")]
 pub mod sealed;

@@ -16,14 +16,12 @@
 
 use std::{any::type_name, ops::Range};
 
-use crate::{DescriptorFault, Error, ShmemChecked};
+use crate::{DescriptorFault, Error, ShmemChecked, metadata};
 
 /// Bytes of a header.
 pub(super) const HEADER: usize = 48;
 /// Where data begin at the earliest: the metadata have room before it.
 pub(super) const DATA: usize = 128;
-/// The most metadata, in bytes: what is made of those of a peer takes memory of this process's own, and more than they do.
-pub(super) const MOST_METADATA: u32 = 1 << 20;
 const MAGIC: u64 = u64::from_le_bytes(*b"cmn seal");
 /// Changes with the layout.
 const VERSION: u32 = 1;
@@ -149,7 +147,7 @@ impl Header {
             let end = start.checked_add(len).filter(|end| *end <= limit as u64).ok_or(no_value(what, len))?;
             Ok::<_, Error>(start as usize..end as usize)
         };
-        if self.metadata_len > MOST_METADATA {
+        if self.metadata_len > metadata::MOST {
             return Err(no_value("length of the metadata", self.metadata_len.into()));
         }
         let metadata = range("length of the metadata", self.metadata, self.metadata_len.into())?;

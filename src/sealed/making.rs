@@ -1,7 +1,6 @@
 //! How a value gets into a memfd, and out of one.
 
 use std::{
-    any::type_name,
     marker::PhantomData,
     ops::Range,
     os::{
@@ -13,10 +12,10 @@ use std::{
 
 use super::{
     Inner, Options, Sealed,
-    header::{HEADER, Header, MOST_METADATA, start_of_data},
+    header::{HEADER, Header, start_of_data},
 };
 use crate::{
-    Error, ShmemChecked,
+    DescriptorFault, Error, ShmemChecked, metadata,
     passing::{self, What},
     pool,
     sys::{ReadOnlyMapping, SealedMemfd, UnsealedMemfd},
@@ -90,18 +89,14 @@ fn finish<T: ShmemChecked + ?Sized>(
         memfd.set_len(raw.bytes(metadata))?;
         return value_in(options, memfd.seal(options.seals.flags())?);
     }
-    let unfit = |reason: String| Error::Metadata { type_name: type_name::<T>(), reason };
-    let bytes = postcard::to_allocvec(metadata).map_err(|error| unfit(error.to_string()))?;
-    let metadata_len = u32::try_from(bytes.len()).ok().filter(|len| *len <= MOST_METADATA);
-    let metadata_len =
-        metadata_len.ok_or_else(|| unfit(format!("they are {} bytes, of {MOST_METADATA} at most", bytes.len())))?;
+    let bytes = metadata::encode::<T>(metadata)?;
     let mut at = HEADER;
     if bytes.len() > start - HEADER {
         at = start + len;
         memfd.extend(at.saturating_add(bytes.len()))?;
     }
     let header = Header {
-        metadata_len,
+        metadata_len: bytes.len() as u32,
         fingerprint: T::fingerprint(),
         metadata: at as u64,
         data: start as u64,
@@ -135,7 +130,8 @@ pub(super) fn seal<T: ShmemChecked + ?Sized>(options: &Options<T>, fd: OwnedFd) 
 fn value_in<T: ShmemChecked + ?Sized>(options: &Options<T>, memfd: SealedMemfd) -> Result<Sealed<T>, Error> {
     let (mapping, data, metadata) = match &options.raw {
         Some(raw) => {
-            let metadata = raw.metadata(memfd.size())?;
+            let fault = DescriptorFault::NotWholeElements { size: memfd.size(), element: raw.element() };
+            let metadata = raw.metadata(memfd.size()).ok_or(Error::Descriptor(fault))?;
             let mapping = memfd.map(memfd.size())?;
             let data = 0..mapping.bytes().len();
             (mapping, data, metadata)
@@ -154,10 +150,6 @@ fn described<T: ShmemChecked + ?Sized>(
     let parts = header.parts::<T>()?;
     memfd.must_have(parts.end)?;
     let mapping = memfd.map(parts.end)?;
-    let unfit = |reason: String| Error::Metadata { type_name: type_name::<T>(), reason };
-    match postcard::take_from_bytes::<T::MetaData>(&mapping.bytes()[parts.metadata]) {
-        Ok((metadata, [])) => Ok((mapping, parts.data, metadata)),
-        Ok((_, rest)) => Err(unfit(format!("{} bytes are left behind them", rest.len()))),
-        Err(error) => Err(unfit(error.to_string())),
-    }
+    let metadata = metadata::decode::<T>(&mapping.bytes()[parts.metadata])?;
+    Ok((mapping, parts.data, metadata))
 }

@@ -6,10 +6,10 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixStream},
 };
 
-use super::{Sealed, Seals, making, raw::Raw};
+use super::{Sealed, Seals, making};
 #[cfg(doc)]
 use crate::DescriptorFault;
-use crate::{Error, HugePages, Shared, SharedMut, ShmemBacked, ShmemChecked};
+use crate::{Error, HugePages, Shared, SharedMut, ShmemBacked, ShmemChecked, raw::Raw};
 
 /// How a [`Sealed`] value is made: what [`Sealed::options`] returns. It has the functions that [`Sealed`] has itself.
 ///
@@ -131,8 +131,7 @@ impl<T: ShmemChecked + ?Sized> Options<T> {
 
 impl<T: ShmemBacked + ?Sized> Clone for Options<T> {
     fn clone(&self) -> Self {
-        let Options { huge_pages, seals, .. } = *self;
-        let raw = self.raw.as_ref().map(Raw::again);
+        let Options { huge_pages, seals, raw, .. } = *self;
         Options { name: self.name.clone(), huge_pages, seals, raw, of: PhantomData }
     }
 }

@@ -3,41 +3,9 @@
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Options;
+use crate::raw::Raw;
 #[cfg(doc)]
-use crate::Sealed;
-use crate::{DescriptorFault, Error};
-
-/// How the metadata of a value follow from its length, where nothing else says them.
-pub(super) struct Raw<M> {
-    /// Bytes of an element.
-    element: usize,
-    metadata: fn(usize) -> M,
-    count: fn(&M) -> usize,
-}
-
-impl<M> Raw<M> {
-    pub(super) fn again(&self) -> Self {
-        Raw { ..*self }
-    }
-
-    /// The metadata of a value of `bytes` bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`DescriptorFault::NotWholeElements`].
-    pub(super) fn metadata(&self, bytes: u64) -> Result<M, Error> {
-        let element = self.element;
-        let count = bytes.checked_div(element as u64).filter(|count| count * element as u64 == bytes);
-        let count = count.and_then(|count| usize::try_from(count).ok());
-        let fault = DescriptorFault::NotWholeElements { size: bytes, element };
-        count.map(self.metadata).ok_or(Error::Descriptor(fault))
-    }
-
-    /// How many bytes a value is that has these metadata.
-    pub(super) fn bytes(&self, metadata: &M) -> usize {
-        (self.count)(metadata).saturating_mul(self.element)
-    }
-}
+use crate::{DescriptorFault, Sealed};
 
 /// What both kinds of values that can be raw have to say of it.
 macro_rules! raw {
@@ -46,7 +14,7 @@ macro_rules! raw {
             $(#[$doc])*
             #[must_use]
             pub fn raw(mut self) -> Self {
-                self.raw = Some(Raw { element: $element, metadata: |count| count, count: |count| *count });
+                self.raw = Some(Raw::of_elements($element));
                 self
             }
         }
