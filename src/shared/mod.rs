@@ -234,7 +234,6 @@ where
     }
 
     /// The bytes of the value, and its metadata.
-    #[cfg(target_os = "linux")]
     pub(crate) fn raw(&self) -> (&[u8], &T::MetaData) {
         // SAFETY: a `Shared`'s block is not exclusive while this handle is there (`part`), so nobody writes it.
         (unsafe { self.part.bytes() }, &self.metadata)

@@ -168,7 +168,6 @@ where
     /// The bytes of the value, and its metadata.
     ///
     /// Panics if the handle has been serialized.
-    #[cfg(target_os = "linux")]
     #[track_caller]
     pub(crate) fn raw(&self) -> (&[u8], &T::MetaData) {
         (self.hold.bytes(), &self.metadata)
