@@ -9,16 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    Options,
-    making::{fault, placed},
-};
+use super::{Options, making::fault};
 #[cfg(doc)]
 use crate::Error;
 use crate::{
     FileFault, Refused, Shared, SharedMut, ShmemBacked, ShmemView, ShmemViewMut,
     mapped::{self, Description, Then},
     metadata,
+    part::Part,
 };
 
 /// A value in a file that nobody sees yet: made by [`draft`](super::draft), written through [`as_view_mut`](Self::as_view_mut),
@@ -134,7 +132,7 @@ impl<T: ShmemBacked + ?Sized> Draft<T> {
     /// As for [`create`](super::create).
     pub unsafe fn publish_mut(self) -> Result<SharedMut<T>, Refused<Self>> {
         let (part, metadata) = self.into_view(Then::Write).map(mapped)?;
-        Ok(SharedMut::from_parts(placed(part), metadata))
+        Ok(SharedMut::from_parts(Part::File(part), metadata))
     }
 
     /// As [`publish`](Self::publish), and the value stays here to be read: no other process gets to write the file in between.
@@ -148,7 +146,7 @@ impl<T: ShmemBacked + ?Sized> Draft<T> {
     /// As for [`create`](super::create).
     pub unsafe fn publish_shared(self) -> Result<Shared<T>, Refused<Self>> {
         let (part, metadata) = self.into_view(Then::Read).map(mapped)?;
-        Ok(Shared::from_parts(placed(part), metadata))
+        Ok(Shared::from_parts(Part::File(part), metadata))
     }
 
     /// Brings it into view; the part, unless it is closed, and the metadata.

@@ -9,7 +9,7 @@ use crate::{
     Error, FileFault, Kind, Shared, SharedMut, ShmemBacked, ShmemChecked,
     mapped::{self, Access, How, Layout, Making, NewLayout, Reading},
     metadata,
-    pool::Part,
+    part::Part,
     shared,
 };
 
@@ -146,7 +146,7 @@ unsafe fn opened<T: ShmemBacked + ?Sized>(
         return Err(misaligned((address % PAGE) as u64));
     }
     T::check(bytes, &metadata).map_err(|error| error.into_error::<T>())?;
-    Ok((placed(opened.begin()), metadata))
+    Ok((Part::File(opened.begin()), metadata))
 }
 
 pub(super) fn read<T: ShmemChecked + ?Sized>(options: &Options<T>, path: &Path) -> Result<Shared<T>, Error> {
@@ -223,11 +223,5 @@ pub(super) fn anonymous<T: ShmemBacked + ?Sized>(options: &Options<T>, arg: &T::
     let mut part = mapped::anonymous(T::required_memory_arg(arg), T::fingerprint(), &how)?;
     // SAFETY: it is new memory of this process alone, and writable; this part is its only handle.
     let metadata = T::new(unsafe { part.bytes_mut() }, arg);
-    Ok(SharedMut::from_parts(placed(part), metadata))
-}
-
-/// What the handle on a mapped file is made of.
-pub(super) fn placed(part: mapped::Part) -> Part {
-    let _ = part;
-    unimplemented!()
+    Ok(SharedMut::from_parts(Part::File(part), metadata))
 }
