@@ -1,5 +1,6 @@
 //! What fuzzing needs, and nobody else can have: tokens with a right MAC and any fields, wills, and a control area that is
-//! overwritten at any place while this process works in it, as its owner and as a second participant.
+//! overwritten at any place while this process works in it, as its owner and as a second participant; and the headers of
+//! `.npy` files.
 //!
 //! Compiled with `--cfg fuzzing` only, which `cargo fuzz` sets. The targets are in `fuzz/`.
 #![allow(unsafe_code)] // The control area is overwritten here, through atomics.
@@ -25,6 +26,8 @@ use crate::{
     },
     wire::{self, OfBlock},
 };
+#[cfg(feature = "ndarray")]
+use crate::{FileFault, file::npy::Header};
 
 /// What a token says, to be changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -358,6 +361,22 @@ impl Drop for Pair {
         drop(pool::unmap(self.own.id()));
         pool::forget();
     }
+}
+
+/// What the beginning of an `.npy` file says.
+///
+/// # Errors
+///
+/// What is wrong with it.
+#[cfg(feature = "ndarray")]
+pub fn npy_header(mut bytes: &[u8]) -> Result<Header, FileFault> {
+    Header::read(&mut bytes)
+}
+
+/// The beginning of an `.npy` file that says this.
+#[cfg(feature = "ndarray")]
+pub fn npy_header_bytes(header: &Header) -> Vec<u8> {
+    header.format()
 }
 
 /// The header of a named segment of small tables, for a file that nobody has mapped: its constant part, and offset and

@@ -73,6 +73,7 @@ mod huge_pages;
 pub mod link;
 mod mapped;
 mod metadata;
+mod numpy;
 mod part;
 #[cfg(target_os = "linux")]
 mod passing;
@@ -102,6 +103,7 @@ pub use fingerprint::{fingerprint_of, fingerprint_of_struct};
 #[cfg(target_os = "linux")]
 pub use huge_pages::HugePages;
 pub use link::Link;
+pub use numpy::NumPyElement;
 pub use pool::{Stats, Swept, prefault, reclaim, stats, sweep, trim};
 #[cfg(target_os = "linux")]
 pub use sealed::Sealed;

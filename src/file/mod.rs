@@ -149,6 +149,8 @@
 mod arrays;
 mod draft;
 mod making;
+#[cfg(feature = "ndarray")]
+pub mod npy;
 mod options;
 mod raw;
 mod slices;

@@ -1,0 +1,3 @@
+//! Arrays in `.npy` files, NumPy's own.
+
+pub use crate::numpy::{Header, NumPyElement};
