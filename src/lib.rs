@@ -108,6 +108,6 @@ pub use pool::{Stats, Swept, prefault, reclaim, stats, sweep, trim};
 #[cfg(target_os = "linux")]
 pub use sealed::Sealed;
 pub use shareable::{Fields, Observed, Shareable, Synchronized};
-pub use shared::{Shared, SharedSlice, SharedStr};
+pub use shared::{Location, LocationKind, Shared, SharedSlice, SharedStr};
 pub use shared_mut::{SharedMut, SharedSliceMut, SharedStrMut, SharedUninit};
 pub use ticket::Ticket;

@@ -30,10 +30,10 @@ pub unsafe trait NumPyElement: NoUninit + CheckedBitPattern {
 
 macro_rules! elements {
     ($($(#[$feature:meta])? $element:ty: $dtype:literal,)*) => {$(
+        $(#[$feature])?
         // SAFETY: NumPy's type with this name has the same size and representation: integers in two's complement, IEEE 754
         // numbers, a byte 0 or 1 for a boolean, real part before imaginary part for complex numbers; in the order of bytes
         // that it begins with, which is this machine's.
-        $(#[$feature])?
         unsafe impl NumPyElement for $element {
             const DTYPE: &'static str = $dtype;
         }

@@ -21,6 +21,7 @@ use crate::{
         word::{MAX_HOLDERS, MAX_IN_FLIGHT, Refusal, Word},
     },
     segment::Locator,
+    sys::Whereabouts,
 };
 
 /// Where a block's bytes are, read from its header once, and checked.
@@ -142,6 +143,18 @@ impl Part {
     /// Offset of the range in its block, in bytes: what travels.
     pub(crate) fn offset(&self) -> usize {
         self.start.as_ptr() as usize - self.hold.data().as_ptr() as usize
+    }
+
+    /// What any program of this user opens to map the bytes while this process holds them, and where they begin in it.
+    ///
+    /// # Errors
+    ///
+    /// `Inherited`.
+    pub(crate) fn whereabouts(&self) -> Result<(Whereabouts, u64), Error> {
+        self.hold.at.refuse_inherited()?;
+        let segment = &self.hold.at.segment;
+        let start = self.start.as_ptr() as usize - segment.control().as_ptr() as usize;
+        Ok((segment.whereabouts(), start as u64))
     }
 
     /// The range `offset..offset + len` of this one.

@@ -8,7 +8,7 @@ use std::{io, ptr::NonNull};
 use super::{Check, Door, Liveness, Locator, Mapped, Mapping, Sizes, examine, no_space, refused};
 use crate::{
     Error,
-    sys::{self, Object},
+    sys::{self, Object, Whereabouts},
 };
 
 /// A mapped memfd.
@@ -31,6 +31,11 @@ impl Anonymous {
     /// The number of the descriptor by which others find the object.
     pub(super) fn number(&self) -> u32 {
         self.object.number()
+    }
+
+    /// See [`super::Segment::whereabouts`]; `pid` is this process.
+    pub(super) fn whereabouts(&self, pid: u32) -> Whereabouts {
+        Whereabouts::Path(format!("/proc/{pid}/fd/{}", self.number()).into())
     }
 
     /// Takes the lock of a slot; false if another description has it.

@@ -3,7 +3,10 @@
 use std::{convert::Infallible, io};
 
 use super::{Check, Liveness, Locator, Mapped, Sizes};
-use crate::{Error, sys::Object};
+use crate::{
+    Error,
+    sys::{Object, Whereabouts},
+};
 
 /// No value has this type.
 pub(super) struct Anonymous(Infallible);
@@ -14,6 +17,10 @@ impl Anonymous {
     }
 
     pub(super) fn number(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub(super) fn whereabouts(&self, _pid: u32) -> Whereabouts {
         match self.0 {}
     }
 

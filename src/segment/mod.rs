@@ -43,7 +43,7 @@ pub(crate) use self::{
 };
 use crate::{
     Backing, Error, SegmentId,
-    sys::{self, Object, Refusal},
+    sys::{self, Object, Refusal, Whereabouts},
 };
 
 /// Control and data areas are multiples of this many bytes: every platform's page and mapping granularity divides it.
@@ -205,6 +205,14 @@ impl Segment {
             Mapping::Named(_) => (Backing::Named, 0),
         };
         Locator { id: self.id, backing, sender: Door { pid: self.pid, fd }, owner: self.owner }
+    }
+
+    /// What any program of this user opens to map the object, as long as this process has the segment.
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        match &self.mapping {
+            Mapping::Anonymous(anonymous) => anonymous.whereabouts(self.pid),
+            Mapping::Named(_) => named::whereabouts(self.id),
+        }
     }
 
     /// Where the control area begins; valid, for reading and writing, until the segment is dropped.

@@ -14,7 +14,7 @@ use shared_memory::{Shmem, ShmemConf, ShmemError};
 use super::{Check, Locator, Mapped, Mapping, Sizes, examine, identity, no_space, not_the_segment, refused};
 use crate::{
     Backing, Error, SegmentId,
-    sys::{self, Object, Refusal, StandardTaken},
+    sys::{self, Object, Refusal, StandardTaken, Whereabouts},
 };
 
 /// A named object, mapped.
@@ -28,6 +28,11 @@ pub(super) struct Named {
 /// 27 bytes: macOS allows 30.
 pub(super) fn name_of(id: SegmentId) -> String {
     format!("/commonage-{:016x}", id.0)
+}
+
+/// See [`super::Segment::whereabouts`].
+pub(super) fn whereabouts(id: SegmentId) -> Whereabouts {
+    sys::whereabouts_of(&name_of(id))
 }
 
 /// The segment with this name.

@@ -17,11 +17,13 @@ use crate::{
 #[cfg(feature = "ndarray")]
 mod arrays;
 mod building;
+mod location;
 mod slices;
 
 #[cfg(feature = "ndarray")]
 pub(crate) use building::made_by_index;
 pub(crate) use building::{made_by, made_of};
+pub use location::{Location, LocationKind};
 pub(crate) use slices::looks_like;
 
 /// A slice in shared memory.

@@ -56,7 +56,7 @@ pub(crate) use super::unix::{
     named_directories, open_private, page_size, protect, read_at, remove_file, rename_file, room_for_named,
     threads_have_ended, try_lock, try_lock_shared, write_from,
 };
-use crate::Error;
+use crate::{Error, sys::Whereabouts};
 
 /// Memory can be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = true;
@@ -277,6 +277,11 @@ pub(crate) fn reserve_file(file: &File, len: u64) -> Result<(), Error> {
         Err(Errno::NOSPC | Errno::DQUOT | Errno::NOMEM) => Err(Error::NoSpace { requested: len, available: 0 }),
         Err(error) => Err(Error::os("fallocate", error)),
     }
+}
+
+/// Where the named object with this name is.
+pub(crate) fn whereabouts_of(name: &str) -> Whereabouts {
+    Whereabouts::Path(named_directory().join(name.trim_start_matches('/')))
 }
 
 /// Where files lie that last as long as named segments do.

@@ -51,7 +51,10 @@ pub(crate) use super::unix::{
     named_directories, open_private, page_size, protect, read_at, remove_file, rename_file, room_for_named,
     threads_have_ended, try_lock, try_lock_shared, write_from,
 };
-use crate::{Error, sys::Refusal};
+use crate::{
+    Error,
+    sys::{Refusal, Whereabouts},
+};
 
 /// Memory can't be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = false;
@@ -122,6 +125,11 @@ pub(crate) fn anonymous_works() -> bool {
 /// None; see Linux.
 pub(crate) fn reserve_file(_file: &File, _len: u64) -> Result<(), Error> {
     Ok(())
+}
+
+/// Where the named object with this name is.
+pub(crate) fn whereabouts_of(name: &str) -> Whereabouts {
+    Whereabouts::Name(name.to_owned())
 }
 
 /// Where files lie that last as long as named segments do.

@@ -27,6 +27,7 @@ mod windows;
 
 use std::{
     io,
+    path::PathBuf,
     ptr::NonNull,
     sync::atomic::{AtomicU8, Ordering},
 };
@@ -51,7 +52,7 @@ pub(crate) use platform::{
     lineage, may_be_looked_into, named_directories, named_directory, new_id, open_private, own_id, page_size,
     process_id, process_lives, protect, read_at, remove_file, remove_place, rename_file, reserve_file, room_for_named,
     set_own_id, threads_have_ended, try_lock, try_lock_shared, unlink_named, wait, wait_on, wake_all, wake_one,
-    write_from,
+    whereabouts_of, write_from,
 };
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{
@@ -82,6 +83,15 @@ pub(crate) enum Refusal {
     Foreign(String),
     /// A call failed: which, and how.
     Failed(&'static str, io::Error),
+}
+
+/// What any program opens to map an object of the system.
+#[derive(Debug)]
+pub(crate) enum Whereabouts {
+    Path(PathBuf),
+    /// What `shm_open` is given.
+    #[cfg_attr(not(target_os = "macos"), expect(dead_code, reason = "such names are paths here"))]
+    Name(String),
 }
 
 /// Puts memory under a mapping, so that no later access waits for it. What it holds stays as it is.

@@ -39,7 +39,7 @@ pub(crate) use self::{
         LockFile, Uninherited, create_private, is_in_view, is_no_space, is_removed, open_private, read_at, remove_file,
         rename_file, reserve_file, try_lock, try_lock_shared, write_from,
     },
-    object::{Object, back_named, named_directories, named_directory, room_for_named, unlink_named},
+    object::{Object, back_named, named_directories, named_directory, room_for_named, unlink_named, whereabouts_of},
     place::{Draft, Identity, NAMES_APPEAR_UNREADY, Place, check_name, process_lives, remove_place, unmap},
 };
 use crate::Error;

@@ -31,6 +31,7 @@ mod liveness;
 mod locks;
 mod lost;
 mod named;
+mod numpy;
 mod orphans;
 mod parts;
 mod parts_of_peers;

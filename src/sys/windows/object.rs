@@ -29,7 +29,7 @@ use super::{
     files::{fill, is_same, open_whatever, remove_file, room_in},
     owner::is_ours,
 };
-use crate::sys::Refusal;
+use crate::sys::{Refusal, Whereabouts};
 
 /// The file of a named segment, as this process has it open. It has no holes.
 #[derive(Debug)]
@@ -166,6 +166,11 @@ pub(crate) fn named_directories() -> Vec<PathBuf> {
 /// Where the `shared_memory` crate makes its files.
 fn segments() -> PathBuf {
     named_directory().join("shared_memory-rs")
+}
+
+/// Where the named object with this name is.
+pub(crate) fn whereabouts_of(name: &str) -> Whereabouts {
+    Whereabouts::Path(path_of(name))
 }
 
 fn path_of(name: &str) -> PathBuf {
