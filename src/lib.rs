@@ -57,6 +57,8 @@
 #![deny(unsafe_code)]
 
 pub mod backed;
+#[cfg(any(feature = "bytes", feature = "rayon"))]
+mod bridges;
 mod config;
 #[cfg(test)]
 mod crash;

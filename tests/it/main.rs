@@ -4,6 +4,8 @@
 mod allocations;
 #[cfg(feature = "ndarray")]
 mod arrays;
+#[cfg(any(feature = "bytes", feature = "rayon"))]
+mod bridges;
 mod building;
 mod claims;
 mod compile_fail;
