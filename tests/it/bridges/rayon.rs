@@ -1,5 +1,7 @@
 //! Parallel iterators over handles.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use ::rayon::iter::{
     IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator,
     ParallelIterator,
@@ -55,11 +57,14 @@ fn what_was_received_is_gone_over_where_it_lies() {
 }
 
 #[test]
-#[should_panic(expected = "serialized")]
 fn what_was_given_away_is_not_gone_over() {
     let exclusive: SharedSliceMut<u32> = SharedSliceMut::zeroed(10).unwrap();
-    let _token = serde_json::to_string(&exclusive).unwrap();
-    let _ = (&exclusive).into_par_iter().count();
+    let token = serde_json::to_string(&exclusive).unwrap();
+    let refused = catch_unwind(AssertUnwindSafe(|| (&exclusive).into_par_iter().count())).unwrap_err();
+    assert!(refused.downcast::<String>().unwrap().contains("serialized"));
+    drop(exclusive);
+    let received: SharedSliceMut<u32> = serde_json::from_str(&token).unwrap();
+    assert_eq!((&received).into_par_iter().count(), 10);
 }
 
 #[test]
