@@ -8,6 +8,7 @@
 //! `dbus-run-session -- cargo run --release --manifest-path benches/peers/Cargo.toml --features dbus`.
 
 mod cores;
+mod files;
 mod measure;
 mod partner;
 mod peers;

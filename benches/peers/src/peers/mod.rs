@@ -58,7 +58,7 @@ pub(crate) const LIMITS: [&str; 15] = [
 ];
 
 /// All peers, in the order of the tables' columns.
-pub(crate) const PEERS: [&str; 21] = [
+pub(crate) const PEERS: [&str; 22] = [
     RING_IN_PLACE,
     Sharify::NAME,
     ByHand::NAME,
@@ -67,6 +67,7 @@ pub(crate) const PEERS: [&str; 21] = [
     SHMEM_IPC_POLLING,
     Iceoryx2::NAME,
     MappedFile::NAME,
+    STD_FS,
     Sent::NAME,
     COPIED,
     STD_RW_LOCK,
@@ -81,6 +82,9 @@ pub(crate) const PEERS: [&str; 21] = [
     UNIX_SOCKET,
     D_BUS,
 ];
+
+/// Files that are read and written by calls.
+pub(crate) const STD_FS: &str = "std::fs";
 
 /// Locks that one process has.
 pub(crate) const STD_MUTEX: &str = "std Mutex";

@@ -1,6 +1,7 @@
 //! What is measured at each size: each work, who does it, what is touched, and what is to be reached.
 
 mod events;
+mod files;
 mod handles;
 mod in_place;
 mod links;
@@ -41,6 +42,11 @@ pub(crate) fn all() -> Vec<Work> {
         handles::view(),
         links::open(),
         links::create(),
+        files::open(),
+        files::in_order(),
+        files::here_and_there(),
+        files::write_durably(),
+        files::write(),
         whole::alone(),
         whole::beside_a_writer(),
         locks::alone(),
