@@ -10,6 +10,7 @@ use crate::{
     Counts, Error, Kind, mapped,
     pool::{self, Source, Start},
     segment::Locator,
+    sys::Whereabouts,
 };
 
 /// A range of a value: of a block, or of what a file holds. Cloning it makes another handle, by a count.
@@ -140,6 +141,22 @@ impl Part {
         match self {
             Part::Block(_) => None,
             Part::File(part) => part.path(),
+        }
+    }
+
+    /// What another program of this user's opens to find the bytes, and where they begin in it.
+    ///
+    /// # Errors
+    ///
+    /// `Inherited`; `FileFault::NotSent` of memory without a file.
+    pub(crate) fn whereabouts(&self) -> Result<(Whereabouts, u64), Error> {
+        match self {
+            Part::Block(part) => part.whereabouts(),
+            Part::File(part) => {
+                let (origin, _) = part.origin(Kind::Shared)?;
+                let path = part.path().map(Path::to_path_buf).unwrap_or_default();
+                Ok((Whereabouts::Path(path), origin.offset + part.offset() as u64))
+            }
         }
     }
 

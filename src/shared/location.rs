@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Shared;
 #[cfg(feature = "ndarray")]
 use crate::SharedArray;
-use crate::{Error, FileFault, NumPyElement, pool::Part, sys::Whereabouts};
+use crate::{Error, FileFault, NumPyElement, part::Part, sys::Whereabouts};
 
 /// Where a value is and what it is: all that another program of this user needs to map it and look at it, whatever it is
 /// written in. What [`Shared::location`] of slices, strings and arrays returns.
