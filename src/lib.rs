@@ -14,6 +14,7 @@
 //! | a message that can be forwarded, kept, taken back | [`Ticket`] |
 //! | a value with a name, or in a file, for processes that have no channel between them | [`Link`] |
 //! | locks, values and events in it that survive the death of who holds them | [`sync`] |
+//! | a value that outlives every process, in a file; `.npy` files | [`file`](mod@file) |
 //! | a stream of elements to a process that need not be trusted | [`ring`] |
 //! | a struct of your own in it | [`shareable!`](macro@shareable), [`Shareable`] |
 //! | a type of your own | [`ShmemBacked`], [`ShmemView`], [`ShmemViewMut`] and [`backed`] |
@@ -28,7 +29,9 @@
 //! |---|---|---|
 //! | a process that shares through a pool | to follow the protocol: not to write a `Shared`'s bytes, to claim what it was sent and no more | every index, offset, length and state that is read from shared memory, once, before it is used |
 //! | what comes off the wire | nothing | its form, its MAC, type, kind, metadata, range; and the content, where the type has invalid bit patterns |
-//! | where a token leads | nothing | that it is a segment, sealed against truncation, with the id that the token names, before it is mapped |
+//! | where a token leads | nothing | that it is a segment, sealed against truncation, with the id that the token names, before it is mapped; or a regular file that only this user or root can write, with the id, or the identity, length and time, and the generation that the token names |
+//! | who can write a [`file`](mod@file) that is mapped | to change it, and cut it, through this crate's handles only: that is what `unsafe fn` asks of who opens it, and what a token takes for granted of this user's processes | its header, each number once, its length and its lock, before a byte is touched; and the content, where the type has invalid bit patterns |
+//! | who can write a file that is read by [`file::read`] or opened by [`file::open_guarded`] | nothing | the same, of a copy; or that the system keeps everybody from writing it |
 //! | a [`ShmemBacked`] implementation | what its `unsafe impl` promises | |
 //! | a process that may write to a [`Link`] | to follow the rules of its type, and not to cut it short | when it is opened: that it is a link, its version, type, size and length, and that its value is ready |
 //! | the maker of a `Sealed` value (Linux), whoever it is | nothing | that the kernel keeps the memory as it is, that all of it is there, its size, type, metadata and content, once |

@@ -7,7 +7,8 @@
 use std::{ops::Range, path::Path};
 
 use crate::{
-    Counts, Error, Kind, mapped,
+    Counts, Error, Kind,
+    mapped::{self, Advice},
     pool::{self, Source, Start},
     segment::Locator,
     sys::Whereabouts,
@@ -157,6 +158,54 @@ impl Part {
                 let path = part.path().map(Path::to_path_buf).unwrap_or_default();
                 Ok((Whereabouts::Path(path), origin.offset + part.offset() as u64))
             }
+        }
+    }
+
+    /// Brings what has been written to these bytes of the range to the disk. Nothing to do without a file.
+    ///
+    /// # Errors
+    ///
+    /// `FileFault::Failed`.
+    pub(crate) fn flush(&self, bytes: Range<usize>) -> Result<(), Error> {
+        match self {
+            Part::Block(_) => Ok(()),
+            Part::File(part) => part.flush(bytes),
+        }
+    }
+
+    /// As [`flush`](Self::flush), but does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    pub(crate) fn flush_async(&self, bytes: Range<usize>) -> Result<(), Error> {
+        match self {
+            Part::Block(_) => Ok(()),
+            Part::File(part) => part.flush_async(bytes),
+        }
+    }
+
+    /// Says what will be done with the range. No effect on a block.
+    ///
+    /// # Errors
+    ///
+    /// `Os`, `FileFault::Failed`.
+    pub(crate) fn advise(&self, advice: Advice) -> Result<(), Error> {
+        match self {
+            Part::Block(_) => Ok(()),
+            Part::File(part) => part.advise(advice),
+        }
+    }
+
+    /// Keeps the range in memory, or no longer. No effect on a block.
+    ///
+    /// # Errors
+    ///
+    /// `Os`, `FileFault::Failed`.
+    pub(crate) fn lock_in_memory(&self, locked: bool) -> Result<(), Error> {
+        match self {
+            Part::Block(_) => Ok(()),
+            Part::File(part) => part.lock_in_memory(locked),
         }
     }
 

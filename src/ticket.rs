@@ -41,6 +41,15 @@ use crate::{
 /// The ticket that its issuer makes is the original. Dropped before it has been serialized, turned into a token or
 /// claimed, it takes itself back: a value that nobody else holds goes with it. Once it has been sent it is a copy like any
 /// other, and dropping a copy changes nothing.
+///
+/// # Files
+///
+/// Of a value in a [`file`](crate::file) the ticket keeps nothing alive: it says where the file is, and how to know that
+/// it is still the same. One for a [`Shared`] can be claimed as often as anybody likes, as long as the file is as it was;
+/// it is never taken back, and [`revoke`](Self::revoke) is false. One for a [`SharedMut`] can be claimed once, as any
+/// other; to take it back is to claim the file and let it go, so that nobody else's claim finds it. An original that is
+/// dropped unsent does that if it can: if another process has the file by then, that has made the ticket worthless
+/// already. In both cases, the file stays, with what was written to it.
 #[must_use = "an original that is dropped unsent takes itself back"]
 pub struct Ticket<T: ?Sized> {
     token: Token,
@@ -89,7 +98,8 @@ impl<T: ?Sized> Ticket<T> {
     }
 
     /// Takes the ticket back, so that it can't be claimed any more; true if it was still there. A value that is
-    /// held by nothing else goes with it. Whoever has a ticket can do that, as it could claim the value and drop it.
+    /// held by nothing else goes with it, unless it is in a [file](Self#files). Whoever has a ticket can do that, as it could
+    /// claim the value and drop it.
     ///
     /// ```
     /// use commonage::SharedSlice;
@@ -103,7 +113,7 @@ impl<T: ?Sized> Ticket<T> {
     ///
     /// # Errors
     ///
-    /// Those of finding the ticket's segment, as at [`Shared::from_token`].
+    /// Those of finding the ticket's segment, as at [`Shared::from_token`]; of a file's [`SharedMut`] those of claiming it.
     pub fn revoke(self) -> Result<bool, Error> {
         self.sent();
         wire::revoke(self.token.as_bytes())

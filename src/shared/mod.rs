@@ -17,6 +17,7 @@ use crate::{
 #[cfg(feature = "ndarray")]
 mod arrays;
 mod building;
+mod file;
 mod location;
 mod slices;
 
@@ -66,6 +67,14 @@ pub type SharedStr = Shared<str>;
 /// right length and issue no ticket. Other serializers that serialize a value twice, to learn its size, leave one ticket
 /// too many: give those a [`Ticket`], which is the same however often it is serialized.
 ///
+/// # Files
+///
+/// A value can be in a [`file`](crate::file) instead, which this process has mapped: then [`path`](Self::path) says in which,
+/// and all of this holds as well, but that there are no tickets. A token names the file, and whoever claims it maps the same
+/// one, as often as it likes, also when the sender is gone; it is refused if the file has been written since, replaced or
+/// removed. Nothing is in flight, so a token keeps nothing alive and can't be taken back, and [`counts`](Self::counts) knows of
+/// this process alone.
+///
 /// # Threads
 ///
 /// Handles are `Send` and `Sync` if `T` and its metadata are.
@@ -73,8 +82,8 @@ pub struct Shared<T>
 where
     T: ShmemBacked + ?Sized,
 {
-    /// INVARIANT: not exclusive: nobody writes its bytes while this handle is there. Bytes and metadata were made by `T`,
-    /// or have passed its check.
+    /// INVARIANT: not exclusive: nobody writes its bytes while this handle is there (of a file, by the word of who opened it).
+    /// Bytes and metadata were made by `T`, or have passed its check.
     part: Part,
     metadata: Metadata<T::MetaData>,
     /// Like an `Arc`, it gives out `&T`s (as views), in any thread that has a clone.
@@ -254,7 +263,8 @@ where
     }
 
     /// How many share the value's block at this moment: handles in this process, processes, and tickets on their way.
-    /// Others may change that at any time.
+    /// Others may change that at any time. Of a value in a file nobody knows who else has it: one process, and nothing on its
+    /// way.
     ///
     /// ```
     /// use commonage::SharedStr;
@@ -302,7 +312,9 @@ where
     /// # Errors
     ///
     /// [`Refused`], with the handle as it was, and as the reason [`Error::NotAlone`] if there are other handles or tickets, or
-    /// [`Error::Os`] if the memory is another process's and can't be made writable here.
+    /// [`Error::Os`] if the memory is another process's and can't be made writable here. Of a value in a file, there
+    /// must be no other handle in this process, [`FileFault::Locked`](crate::FileFault::Locked) says that other processes read
+    /// it, and [`FileFault::ReadOnly`](crate::FileFault::ReadOnly) that this one has opened it for reading.
     pub fn try_into_mut(self) -> Result<SharedMut<T>, Refused<Self>> {
         match self.part.thaw() {
             Ok(()) => Ok(SharedMut::from_parts(self.part, self.metadata.into_inner())),
@@ -335,7 +347,8 @@ where
     /// # Errors
     ///
     /// [`Error::TicketsFull`], [`Error::CountLimit`], [`Error::NoSpace`] (for tickets), [`Error::Exiting`], or
-    /// [`Error::Metadata`] if postcard can't write the type's metadata. The handle is dropped then.
+    /// [`Error::Metadata`] if postcard can't write the type's metadata; [`Error::Inherited`] in a forked child. Of a value in a
+    /// file only the last two. The handle is dropped then.
     pub fn into_token(self) -> Result<String, Error> {
         into_token::<T>(self.part, Kind::Shared, &self.metadata)
     }
@@ -350,6 +363,19 @@ where
     /// [`Error::NotTheSegment`], [`Error::Abi`] and [`Error::Corrupt`] if that is not as it should be,
     /// [`Error::Expired`] if the token has been claimed before and the value is no longer there, [`Error::Metadata`]
     /// and [`Error::Content`] if what is there is no `T`, [`Error::CountLimit`] and [`Error::ParticipantsFull`], [`Error::Os`].
+    ///
+    /// If the token leads to a file, what is wrong is in an [`Error::File`]: [`FileFault::Absent`] and
+    /// [`FileFault::Changed`] if the file is gone, replaced, or has had a writer since, [`FileFault::Locked`] if it has
+    /// one now, [`FileFault::Unfinished`] if that was killed, [`FileFault::Altered`], [`FileFault::Owner`] and
+    /// [`FileFault::NotAFile`] if it is none that this process should map, and those of [opening](crate::file::open) it.
+    ///
+    /// [`FileFault::Absent`]: crate::FileFault::Absent
+    /// [`FileFault::Changed`]: crate::FileFault::Changed
+    /// [`FileFault::Locked`]: crate::FileFault::Locked
+    /// [`FileFault::Unfinished`]: crate::FileFault::Unfinished
+    /// [`FileFault::Altered`]: crate::FileFault::Altered
+    /// [`FileFault::Owner`]: crate::FileFault::Owner
+    /// [`FileFault::NotAFile`]: crate::FileFault::NotAFile
     pub fn from_token(token: &str) -> Result<Self, Error> {
         wire::from_text(token, Self::claim)
     }

@@ -79,6 +79,15 @@ impl Exclusive {
         self.state.load(Ordering::Relaxed) == LIVE
     }
 
+    /// For methods that have one to return.
+    ///
+    /// # Errors
+    ///
+    /// `Serialized`.
+    pub(super) fn live_part(&self) -> Result<&Part, Error> {
+        if self.is_live() { Ok(self.part()) } else { Err(Error::Serialized) }
+    }
+
     /// For methods that have no error to return.
     #[inline]
     #[track_caller]

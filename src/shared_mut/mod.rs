@@ -17,6 +17,7 @@ use crate::{
 #[cfg(feature = "ndarray")]
 mod arrays;
 mod exclusive;
+mod file;
 mod parts;
 mod resize;
 #[cfg(feature = "ndarray")]
@@ -101,6 +102,20 @@ pub type SharedStrMut = SharedMut<str>;
 /// All of the block is what it was made for: a value that came from a [slice](Shared::slice) of a `Shared` is a part of it.
 /// A part that is on its way while the owner of its memory exits, or while a sender exits that still has the handle which it
 /// has serialized, arrives as a copy, and so as a block of its own.
+///
+/// # Files
+///
+/// A value can be in a [`file`](crate::file) instead, which this process has locked and mapped: then [`path`](Self::path)
+/// says in which. What is written is in the file, and on the disk when [`flush`](Self::flush) returns. While the handle is
+/// there, no other process has the file; once it is dropped or [frozen](Self::freeze), others can open it.
+///
+/// It is handed on as any other value, if it is the whole of a file that has this crate's header: the receiver maps the
+/// same file and locks it, as soon as the sender has dropped its handle. Between the two the file is nobody's: whoever
+/// opens it to write takes it away from the receiver, who then gets
+/// [`FileFault::AlreadyClaimed`](crate::FileFault::AlreadyClaimed), and so does a second claim. Readers are told that it
+/// has not been finished, until it has been claimed and dropped. Parts are for the threads of one process: they can't be
+/// sent ([`FileFault::NotSent`](crate::FileFault::NotSent)), and nor can what was opened [for this process
+/// alone](crate::file::open_private).
 ///
 /// # Threads
 ///
@@ -236,7 +251,8 @@ where
     }
 
     /// How many share the value's block at this moment: handles in this process, processes, and tickets on their way. A
-    /// handle that has been serialized and is still there counts as both.
+    /// handle that has been serialized and is still there counts as both. Of a value in a file it says the handles, or
+    /// [parts](Self#parts), in this process.
     pub fn counts(&self) -> Counts {
         self.hold.part().counts()
     }
@@ -300,7 +316,8 @@ where
     /// # Errors
     ///
     /// [`Error::Serialized`], [`Error::TicketsFull`], [`Error::CountLimit`], [`Error::NoSpace`] (for tickets),
-    /// [`Error::Exiting`], or [`Error::Metadata`] if postcard can't write the type's metadata. The handle is dropped then;
+    /// [`Error::Exiting`], [`Error::Inherited`] in a forked child, or [`Error::Metadata`] if postcard can't write the type's
+    /// metadata; [`FileFault::NotSent`](crate::FileFault::NotSent) of a [file](Self#files). The handle is dropped then;
     /// [`into_ticket`](Self::into_ticket) gives it back.
     pub fn into_token(self) -> Result<String, Error> {
         if !self.hold.is_live() {
@@ -316,7 +333,9 @@ where
     /// # Errors
     ///
     /// Those of [`Shared::from_token`], but instead of [`Error::Expired`] it is [`Error::AlreadyClaimed`], and
-    /// [`Error::StillHeld`] if the sender has not dropped its handle in time.
+    /// [`Error::StillHeld`] if the sender has not dropped its handle in time. Of a file it is
+    /// [`FileFault::AlreadyClaimed`](crate::FileFault::AlreadyClaimed) and
+    /// [`FileFault::StillHeld`](crate::FileFault::StillHeld), the latter also while others read it.
     pub fn from_token(token: &str) -> Result<Self, Error> {
         wire::from_text(token, Self::claim)
     }

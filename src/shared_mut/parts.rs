@@ -281,9 +281,9 @@ impl<E: NoUninit + CheckedBitPattern> SharedMut<[E]> {
     ///
     /// # Errors
     ///
-    /// [`Refused`], with both handles as they were, and as the reason [`Error::OtherBlock`], [`Error::Apart`],
-    /// [`Error::Serialized`] if one has been serialized, or [`Error::Metadata`] if the one that comes first in memory has
-    /// become shorter, by [`resize`](Self::resize) or through its [metadata](Self::metadata_mut).
+    /// [`Refused`], with both handles as they were, and as the reason [`Error::OtherBlock`] or [`Error::OtherFile`],
+    /// [`Error::Apart`], [`Error::Serialized`] if one has been serialized, or [`Error::Metadata`] if the one that comes first
+    /// in memory has become shorter, by [`resize`](Self::resize) or through its [metadata](Self::metadata_mut).
     pub fn unsplit(self, other: Self) -> Result<Self, Refused<(Self, Self)>> {
         unsplit(self, other)
     }

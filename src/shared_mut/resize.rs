@@ -8,6 +8,7 @@ use super::SharedMut;
 use crate::{
     Error, Kind,
     backed::{room_for, write_elements},
+    part::Part,
     shared::make,
 };
 
@@ -17,6 +18,9 @@ impl<E: NoUninit + CheckedBitPattern> SharedMut<[E]> {
     /// To shrink is to forget: the value keeps its memory, and grows into it again in place, also in another process.
     /// To grow beyond that takes new memory of just this length and one copy of the elements; what is new is written once.
     /// So whoever grows a slice step by step better makes it long enough at once.
+    ///
+    /// A value in a [`file`](crate::file) stays there, so it can't grow beyond its first length; and the file goes on saying
+    /// that length: a slice that was shrunk is short for whoever is sent it, not for whoever opens the file.
     ///
     /// ```
     /// use commonage::SharedSliceMut;
@@ -30,7 +34,7 @@ impl<E: NoUninit + CheckedBitPattern> SharedMut<[E]> {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new); the slice is as it was then.
+    /// As [`new`](Self::new), and [`Error::TooLarge`] if a value in a file would have to grow; the slice is as it was then.
     ///
     /// # Panics
     ///
@@ -51,6 +55,10 @@ impl<E: NoUninit + CheckedBitPattern> SharedMut<[E]> {
             room_for::<E>(room, len)[old..].fill(MaybeUninit::new(value));
             self.metadata = len;
             return Ok(());
+        }
+        let limit = room.len();
+        if let Part::File(_) = self.hold.part() {
+            return Err(Error::TooLarge { requested: bytes, limit });
         }
         let (part, metadata) = make::<[E]>(Kind::SharedMut, bytes, false, |data| {
             write_elements(data, self);

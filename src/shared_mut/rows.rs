@@ -110,10 +110,10 @@ where
     ///
     /// # Errors
     ///
-    /// [`Refused`], with both handles as they were, and as the reason [`Error::OtherBlock`], [`Error::Apart`],
-    /// [`Error::NoRows`] or [`Error::OtherRows`] if shape and strides do not agree, [`Error::Serialized`] if one has been
-    /// serialized, or [`Error::Metadata`] if the one that comes first in memory has been made smaller through its
-    /// [metadata](Self::metadata_mut).
+    /// [`Refused`], with both handles as they were, and as the reason [`Error::OtherBlock`] or [`Error::OtherFile`],
+    /// [`Error::Apart`], [`Error::NoRows`] or [`Error::OtherRows`] if shape and strides do not agree, [`Error::Serialized`] if
+    /// one has been serialized, or [`Error::Metadata`] if the one that comes first in memory has been made smaller through
+    /// its [metadata](Self::metadata_mut).
     pub fn unsplit(self, other: Self) -> Result<Self, Refused<(Self, Self)>> {
         unsplit(self, other)
     }
