@@ -1,5 +1,7 @@
 //! A process that does what it is told, line by line, and says what came of it.
 
+mod files;
+
 use std::{
     fmt::Display,
     io::{BufRead, BufReader, Read, Write, stdin},
@@ -267,6 +269,6 @@ fn done(test: &str, items: &mut Vec<Item>, words: &mut SplitWhitespace<'_>) -> R
         "exit" => exit(next(words)),
         "abort" => std::process::abort(),
         "panic" => panic!("as it was told"),
-        other => panic!("`{other}` is no command"),
+        other => files::done(other, items, words).unwrap_or_else(|| panic!("`{other}` is no command")),
     }
 }
