@@ -94,6 +94,7 @@ mod shared_mut;
 pub mod sync;
 mod sys;
 mod ticket;
+mod title;
 mod wire;
 
 pub use backed::{CheckError, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut, Value};

@@ -1,26 +1,98 @@
 //! Files with values in them, as this process has them open: locked and mapped.
+//!
+//! ```text
+//! open ── Opened, checked by who knows the type ── begin ──┐
+//! Draft::new ── publish ──────────────────────────────────┤── Part
+//! Found::find ── claim ───────────────────────────────────┘
+//! ```
+//!
+//! A [`Part`] is a handle without its type: on a range of the value in one [`Mapped`] file. As long as there is one, the file
+//! is locked: with others who read it, or alone by who writes it.
 #![allow(unsafe_code)] // Bytes of a mapping become slices here, for the typed rooms above.
-#![allow(dead_code, unused_variables)]
+#![allow(dead_code, unused_imports)]
 
 mod advice;
+mod changing;
 mod drafting;
+mod found;
+mod header;
+mod held;
+mod memory;
 mod opening;
 mod reading;
+mod table;
+#[cfg(test)]
+mod tests;
 
-use std::{ops::Range, path::Path, ptr::NonNull, sync::Arc};
+use std::{
+    fmt,
+    ops::Range,
+    path::Path,
+    ptr::NonNull,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use memmap2::MmapRaw;
 
 pub use self::advice::Advice;
-#[allow(unused_imports)]
 pub(crate) use self::{
     drafting::{Description, Draft, Making, NewLayout, Then, anonymous},
+    found::Found,
     opening::{Access, How, Layout, Opened, open},
     reading::Reading,
 };
-use crate::{Counts, Error, Kind};
+use self::{
+    header::{FINISHED, Words},
+    held::{Held, Home},
+    table::{Key, table},
+};
+use crate::{Counts, Error, FileFault};
 
-/// A file that this process has open, locked and mapped: shared by all handles on its value here.
-#[derive(Debug)]
-pub(crate) struct Mapped {}
+/// A file that this process has open, locked and mapped: shared by all handles on its value here. Or memory without a file,
+/// which is as a file that nobody else can open.
+pub(crate) struct Mapped {
+    /// None: memory without a file. It goes first: unlocked, then unmapped.
+    held: Option<Held>,
+    map: MmapRaw,
+    home: Home,
+    access: Access,
+    /// A [`Role`].
+    role: AtomicU8,
+    /// Where the value is in the mapping, and how long it is.
+    /// INVARIANT: it lies within.
+    start: usize,
+    len: usize,
+    /// Where the value begins in the file.
+    offset: u64,
+    fingerprint: u64,
+    kind: FileKind,
+}
+
+/// What a file says of itself, or the system of it.
+enum FileKind {
+    /// INVARIANT: the mapping begins with the header; and it is one that may be written, if `access` says so.
+    Headed { id: u64, secret: [u8; 16], generation: AtomicU64 },
+    /// As in [`Identity::Foreign`].
+    Foreign { device: u64, inode: u64, size: u64, modified: AtomicU64 },
+}
+
+/// What this process is to the value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+enum Role {
+    /// It has it open, and has changed nothing.
+    Guest,
+    /// It reads it.
+    Reader,
+    /// It writes it: what the file has of it is unfinished.
+    Writer,
+    /// It has written it, and leaves it to whoever claims it: unfinished as it is.
+    Left,
+}
 
 /// What a token says of a file: enough to find the same value again.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,7 +108,7 @@ pub(crate) struct Origin {
 }
 
 /// What tells this value from whatever else the path may lead to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Identity {
     /// A file with a header: the file's id, and how often it has been taken for writing.
     Headed { id: u64, generation: u64 },
@@ -46,7 +118,7 @@ pub(crate) enum Identity {
 
 /// A range of the value in a file that this process has mapped: a handle without its type. Cloning it makes another
 /// handle, by a count.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[repr(C)]
 pub(crate) struct Part {
     hold: Arc<Mapped>,
@@ -60,7 +132,110 @@ unsafe impl Send for Part {}
 // SAFETY: as above; `&Part` gives out shared bytes only.
 unsafe impl Sync for Part {}
 
+impl Mapped {
+    fn role(&self) -> Role {
+        // Acquire, with the release of `set_role`: whoever finds it read finds all that was written before.
+        match self.role.load(Ordering::Acquire) {
+            1 => Role::Reader,
+            2 => Role::Writer,
+            3 => Role::Left,
+            _ => Role::Guest,
+        }
+    }
+
+    fn set_role(&self, role: Role) {
+        self.role.store(role as u8, Ordering::Release);
+    }
+
+    /// The words of the header that change; none if this process can't write them, or there is none.
+    fn words(&self) -> Option<Words<'_>> {
+        match self.kind {
+            // SAFETY: the header is mapped, and may be written; all who write it do so through these words.
+            FileKind::Headed { .. } if self.access == Access::Write => {
+                Some(unsafe { Words::at(memory::start(&self.map)) })
+            }
+            _ => None,
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        match &self.kind {
+            FileKind::Headed { id, generation, .. } => {
+                Identity::Headed { id: *id, generation: generation.load(Ordering::Relaxed) }
+            }
+            FileKind::Foreign { device, inode, size, modified } => Identity::Foreign {
+                device: *device,
+                inode: *inode,
+                size: *size,
+                modified: modified.load(Ordering::Relaxed),
+            },
+        }
+    }
+
+    /// What it is found by in the table; none if it can't be: what is written there is nobody else's.
+    fn key(&self) -> Option<Key> {
+        let can_be = self.held.is_some() && self.access != Access::Private;
+        can_be.then(|| (self.identity(), self.offset, self.len as u64))
+    }
+
+    /// The value's first byte.
+    fn value(&self) -> NonNull<u8> {
+        // SAFETY: the value lies within the mapping, by the invariant.
+        unsafe { memory::start(&self.map).add(self.start) }
+    }
+
+    /// Why something can't be done with the file, or the memory.
+    fn failed(&self, operation: &'static str, source: std::io::Error) -> Error {
+        match &self.held {
+            Some(held) => held.fault(FileFault::Failed { operation, source }),
+            None => Error::Os { operation, source },
+        }
+    }
+
+    fn fault(&self, fault: FileFault) -> Error {
+        let path = self.held.as_ref().map(|held| held.path.clone()).unwrap_or_default();
+        Error::File { path, fault }
+    }
+}
+
+impl Drop for Mapped {
+    /// Finished, unless who drops it panics; then unlocked. A forked child leaves everything as it is.
+    fn drop(&mut self) {
+        if !self.home.is_here() {
+            return;
+        }
+        if let Some(key) = self.key() {
+            table().take(&key, self);
+        }
+        if self.role() == Role::Writer
+            && !thread::panicking()
+            && let Some(words) = self.words()
+        {
+            // Release: all that was written is in the file before it.
+            words.state.store(FINISHED.to_le(), Ordering::Release);
+        }
+    }
+}
+
+impl fmt::Debug for Mapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.held.as_ref().map(|held| &held.path);
+        f.debug_struct("Mapped").field("path", &path).field("access", &self.access).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").field("of", &self.hold).field("offset", &self.offset()).field("len", &self.len).finish()
+    }
+}
+
 impl Part {
+    fn whole(hold: Arc<Mapped>) -> Part {
+        let (start, len) = (hold.value(), hold.len);
+        Part { hold, start, len }
+    }
+
     /// As for a block's part.
     ///
     /// # Safety
@@ -85,140 +260,94 @@ impl Part {
 
     /// Bytes of the whole value.
     pub(crate) fn block_len(&self) -> usize {
-        unimplemented!()
+        self.hold.len
     }
 
     /// Offset of the range in the value, in bytes.
     pub(crate) fn offset(&self) -> usize {
-        unimplemented!()
+        self.start.addr().get() - self.hold.value().addr().get()
+    }
+
+    /// Offset of the range in the file, in bytes; none of memory without a file.
+    pub(crate) fn file_offset(&self) -> Option<u64> {
+        self.hold.held.is_some().then(|| self.hold.offset + self.offset() as u64)
     }
 
     /// As for a block's part; panics likewise.
     pub(crate) fn narrow(self, offset: usize, len: usize) -> Part {
-        unimplemented!()
+        assert!(offset <= self.len && len <= self.len - offset, "a part of a part lies within it");
+        // SAFETY: within the range, by the line above.
+        let start = unsafe { self.start.add(offset) };
+        Part { hold: self.hold, start, len }
     }
 
     pub(crate) fn whole_block(self) -> Part {
-        unimplemented!()
+        Part::whole(self.hold)
     }
 
     /// Gives up what lies behind the first `len` bytes of the range. (The file stays as long as it is.)
     pub(crate) fn shorten(&mut self, len: usize) {
-        unimplemented!()
+        assert!(len <= self.len, "a part of a part lies within it");
+        self.len = len;
     }
 
     pub(crate) fn fingerprint(&self) -> u64 {
-        unimplemented!()
+        self.hold.fingerprint
     }
 
     pub(crate) fn same_block(&self, other: &Part) -> bool {
-        unimplemented!()
+        Arc::ptr_eq(&self.hold, &other.hold)
     }
 
     pub(crate) fn same_range(&self, other: &Part) -> bool {
-        unimplemented!()
+        self.same_block(other) && (self.start, self.len) == (other.start, other.len)
     }
 
     /// Handles here; one holder, nothing in flight: of other processes nobody knows.
     pub(crate) fn counts(&self) -> Counts {
-        unimplemented!()
+        Counts { handles: Arc::strong_count(&self.hold), holders: 1, in_flight: 0 }
     }
 
     /// Absolute; none of memory without a file.
     pub(crate) fn path(&self) -> Option<&Path> {
-        unimplemented!()
-    }
-
-    /// `SharedMut` to `Shared`: state *finished*, and the lock is others' to share.
-    ///
-    /// # Errors
-    ///
-    /// `NotAlone`.
-    pub(crate) fn freeze(&self) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// `Shared` to `SharedMut`: the lock is this process's alone, another generation begins, state *being written*.
-    ///
-    /// # Errors
-    ///
-    /// `NotAlone`, `FileFault::ReadOnly`, `FileFault::Locked`.
-    pub(crate) fn thaw(&self) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// What a token of this handle says, and the key of its MAC.
-    ///
-    /// # Errors
-    ///
-    /// `FileFault::NotSent`; `Inherited` in a forked child.
-    pub(crate) fn origin(&self, kind: Kind) -> Result<(Origin, [u8; 16]), Error> {
-        unimplemented!()
-    }
-
-    /// Drops a `SharedMut`'s part whose token has left: unlocked, and left *being written* for whoever claims it.
-    pub(crate) fn hand_over(self) {
-        unimplemented!()
-    }
-
-    /// What has been emitted of a `SharedMut`'s token is worth nothing any more: another generation begins.
-    pub(crate) fn revoke(&self) {
-        unimplemented!()
-    }
-
-    /// Writes to the disk what has been written to these bytes of the range. Nothing to do without a file.
-    pub(crate) fn flush(&self, range: Range<usize>) -> Result<(), Error> {
-        unimplemented!()
+        self.hold.held.as_ref().map(|held| held.path.as_path())
     }
 
     /// Says how the range will be accessed. Nothing where the platform has no such advice.
     pub(crate) fn advise(&self, advice: Advice) -> Result<(), Error> {
-        unimplemented!()
+        let done = memory::advise(&self.hold.map, advice, self.hold.start + self.offset(), self.len);
+        done.map_err(|error| self.hold.failed("madvise", error))
     }
 
-    /// Keeps the range in memory, or no longer.
+    /// Keeps the whole value in memory, or no longer.
     pub(crate) fn lock_in_memory(&self, locked: bool) -> Result<(), Error> {
-        unimplemented!()
+        memory::lock(&self.hold.map, locked).map_err(|error| self.hold.failed("mlock", error))
+    }
+
+    /// Writes to the disk what has been written to these bytes of the range. Nothing to do without a file.
+    pub(crate) fn flush(&self, range: Range<usize>) -> Result<(), Error> {
+        self.flush_by("msync", range, MmapRaw::flush_range)
     }
 
     /// As `flush`, but does not wait until it has been done.
     pub(crate) fn flush_async(&self, range: Range<usize>) -> Result<(), Error> {
-        unimplemented!()
-    }
-}
-
-/// A file that a token leads to, open, locked, and found to be the one that the token names as far as it can be said
-/// without the key; not mapped for anybody yet.
-pub(crate) struct Found {}
-
-impl Found {
-    /// Finds the file, waiting for its lock up to the configured deadline if `kind` is `SharedMut`. What this process has
-    /// mapped already is found again without a system call.
-    ///
-    /// # Errors
-    ///
-    /// Those of opening, `FileFault::Owner`, `Changed`, `AlreadyClaimed`, `StillHeld`, `Locked`, `TooShort`.
-    pub(crate) fn find(origin: &Origin, kind: Kind) -> Result<Found, Error> {
-        unimplemented!()
+        self.flush_by("msync", range, MmapRaw::flush_async_range)
     }
 
-    /// The key of the MAC.
-    pub(crate) fn secret(&self) -> &[u8; 16] {
-        unimplemented!()
-    }
-
-    /// The value, as the claimed kind: of a `SharedMut` another generation begins, once `check` has passed.
-    ///
-    /// # Errors
-    ///
-    /// `Range`, `Misaligned`, `NoSpace`, those of `check` (the file is as it was).
-    pub(crate) fn claim(
-        self,
-        start: usize,
-        len: usize,
-        alignment: usize,
-        check: impl FnOnce(&Part) -> Result<(), Error>,
-    ) -> Result<Part, Error> {
-        unimplemented!()
+    fn flush_by(
+        &self,
+        operation: &'static str,
+        range: Range<usize>,
+        flush: impl FnOnce(&MmapRaw, usize, usize) -> std::io::Result<()>,
+    ) -> Result<(), Error> {
+        let Range { start, end } = range;
+        if start > end || end > self.len {
+            return Err(Error::Range { start, end, length: self.len });
+        }
+        if self.hold.held.is_none() || self.hold.access != Access::Write || start == end {
+            return Ok(());
+        }
+        let done = flush(&self.hold.map, self.hold.start + self.offset() + start, end - start);
+        done.map_err(|error| self.hold.failed(operation, error))
     }
 }

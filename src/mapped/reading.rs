@@ -1,15 +1,23 @@
 //! Reading a file without mapping it: nobody who cuts it then can end this process.
 
-use std::path::Path;
+use std::{io, path::Path};
 
-use super::How;
-use crate::Error;
+use super::{
+    How, Layout,
+    header::{self, BEING_WRITTEN, HEADER, Header},
+    held::{Held, absolute},
+    opening::range,
+};
+use crate::{Error, FileAccess, FileFault, sys};
 
 /// A file, open and locked for reading, all that can be checked without its type checked, and not mapped.
 #[derive(Debug)]
 pub(crate) struct Reading {
+    held: Held,
     fingerprint: u64,
     metadata: Vec<u8>,
+    /// Of the value's first byte in the file.
+    offset: u64,
     len: usize,
 }
 
@@ -20,7 +28,51 @@ impl Reading {
     ///
     /// `Error::File`.
     pub(crate) fn open(path: &Path, how: &How) -> Result<Reading, Error> {
-        unimplemented!()
+        let held = Held::open(absolute(path)?, FileAccess::Read, how.lock_timeout)?;
+        let facts = held.file.facts().map_err(|error| held.error(error))?;
+        let (offset, len) = range(&how.layout, facts.size).map_err(|fault| held.fault(fault))?;
+        let mut reading = Reading { held, fingerprint: 0, metadata: Vec::new(), offset, len: 0 };
+        match how.layout {
+            Layout::Headed => reading.read_header(facts.size, how.unfinished)?,
+            Layout::Foreign { fingerprint, .. } => {
+                let limit = isize::MAX.cast_unsigned();
+                let fits = usize::try_from(len).ok().filter(|len| *len <= limit);
+                reading.len = fits.ok_or(Error::TooLarge { requested: usize::MAX, limit })?;
+                reading.fingerprint = fingerprint;
+            }
+        }
+        Ok(reading)
+    }
+
+    fn read_header(&mut self, size: u64, unfinished: bool) -> Result<(), Error> {
+        let mut bytes = [0; HEADER];
+        let there = HEADER.min(usize::try_from(size).unwrap_or(HEADER));
+        self.read(0, &mut bytes[..there])?;
+        let parts = header::first(&bytes[..there]).and_then(|bytes| {
+            let (header, now) = Header::parse(&bytes)?;
+            Ok((header, now, header.parts(size)?))
+        });
+        let (header, now, parts) = parts.map_err(|fault| self.held.fault(fault))?;
+        let mut metadata = vec![0; parts.metadata.len()];
+        self.read(parts.metadata.start as u64, &mut metadata)?;
+        header.verify(&metadata).and_then(|()| now.check()).map_err(|fault| self.held.fault(fault))?;
+        if now.state == BEING_WRITTEN && !unfinished {
+            return Err(self.held.fault(FileFault::Unfinished { process: now.writer }));
+        }
+        self.metadata = metadata;
+        self.fingerprint = header.title.fingerprint;
+        (self.offset, self.len) = (parts.data.start as u64, parts.data.len());
+        Ok(())
+    }
+
+    fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        sys::read_at(self.held.file.file(), bytes, offset).map_err(|source| {
+            if source.kind() != io::ErrorKind::UnexpectedEof {
+                return self.held.fault(FileFault::Failed { operation: "read", source });
+            }
+            let found = self.held.file.facts().map_or(0, |facts| facts.size);
+            self.held.fault(FileFault::TooShort { expected: offset.saturating_add(bytes.len() as u64), found })
+        })
     }
 
     /// As the header says; of a foreign file, as the caller has said.
@@ -42,8 +94,12 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// `FileFault::TooShort` if there are fewer by now, `FileFault::Failed`.
+    /// `Range`; `FileFault::TooShort` if there are fewer by now, `FileFault::Failed`.
     pub(crate) fn read_at(&self, offset: usize, bytes: &mut [u8]) -> Result<(), Error> {
-        unimplemented!()
+        if offset > self.len || bytes.len() > self.len - offset {
+            let end = offset.saturating_add(bytes.len());
+            return Err(Error::Range { start: offset, end, length: self.len });
+        }
+        self.read(self.offset + offset as u64, bytes)
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     passing::{self, What},
     pool,
     sys::{ReadOnlyMapping, SealedMemfd, UnsealedMemfd},
+    title::Title,
 };
 
 /// From so many bytes on the system writes them, which clears no page first.
@@ -95,13 +96,13 @@ fn finish<T: ShmemChecked + ?Sized>(
         at = start + len;
         memfd.extend(at.saturating_add(bytes.len()))?;
     }
-    let header = Header {
+    let header = Header(Title {
         metadata_len: bytes.len() as u32,
         fingerprint: T::fingerprint(),
         metadata: at as u64,
         data: start as u64,
         data_len: len as u64,
-    };
+    });
     memfd.write_at(at, &bytes)?;
     memfd.write_at(0, &header.bytes())?;
     value_in(options, memfd.seal(options.seals.flags())?)

@@ -5,8 +5,8 @@ mod barred;
 pub(crate) mod barrier;
 mod bell;
 mod beside;
-mod byte_lock;
 mod descriptors;
+mod guard;
 mod memfd;
 mod memory;
 mod object;
@@ -40,11 +40,12 @@ pub(crate) use self::{
     bell::{Bell, NotABell, Waking},
     beside::Beside,
     descriptors::kind_of_descriptor,
+    guard::guard,
     memory::available_memory,
     object::{Object, unlink_named},
     place::{
-        Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, process_lives, remove_place,
-        unlink,
+        Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, back_bytes, check_name, extend, identity_at, link_nameless,
+        open_nameless, process_lives, remove_place, unlink,
     },
     ring_memory::RingMemory,
     sealed_memfd::{ReadOnlyMapping, SealedMemfd},
@@ -52,11 +53,14 @@ pub(crate) use self::{
 };
 use super::unix::close_inherited;
 pub(crate) use super::unix::{
-    Uninherited, age, at_exit, back_named, create_private, is_in_view, is_no_space, is_removed, largest_file,
-    named_directories, open_private, page_size, protect, read_at, remove_file, rename_file, room_for_named,
-    threads_have_ended, try_lock, try_lock_shared, write_from,
+    DiskFile, NewFile, Uninherited, age, at_exit, back_named, create_private, is_in_view, is_no_space, is_removed,
+    largest_file, named_directories, open_private, page_size, path_of_bytes, protect, read_at, remove_file,
+    rename_file, room_for_named, threads_have_ended, try_lock, try_lock_shared, write_at, write_from,
 };
 use crate::{Error, sys::Whereabouts};
+
+/// What was written through a mapping is on the disk when the file has been synced.
+pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = true;
 
 /// Memory can be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = true;

@@ -48,13 +48,16 @@ pub(crate) use self::{
 };
 pub(crate) use super::unix::{
     LockFile, Uninherited, age, at_exit, back_named, create_private, is_in_view, is_no_space, is_removed, largest_file,
-    named_directories, open_private, page_size, protect, read_at, remove_file, rename_file, room_for_named,
-    threads_have_ended, try_lock, try_lock_shared, write_from,
+    named_directories, open_private, page_size, path_of_bytes, protect, read_at, remove_file, rename_file,
+    room_for_named, threads_have_ended, try_lock, try_lock_shared, write_at, write_from,
 };
 use crate::{
     Error,
     sys::{Refusal, Whereabouts},
 };
+
+/// What was written through a mapping need not be on the disk when the file has been synced.
+pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = false;
 
 /// Memory can't be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = false;

@@ -1,8 +1,11 @@
 //! What is the same on every Unix.
 
+mod disk_file;
 #[cfg(any(test, not(target_os = "linux")))]
 mod lock_file;
+mod new_file;
 pub(crate) mod place;
+mod range_lock;
 mod standard;
 mod uninherited;
 
@@ -32,7 +35,9 @@ use rustix::{
 pub(crate) use self::lock_file::LockFile;
 #[cfg(target_os = "linux")]
 pub(crate) use self::uninherited::{between_forks, close_inherited};
-pub(crate) use self::{standard::StandardTaken, uninherited::Uninherited};
+pub(crate) use self::{
+    disk_file::DiskFile, new_file::NewFile, range_lock::range_lock, standard::StandardTaken, uninherited::Uninherited,
+};
 use crate::{Error, sys::named_directory};
 
 /// Bytes in a page, at least: what `protect` and `Object::punch` go by.
@@ -105,6 +110,16 @@ fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 /// Reads bytes of a file, all that are asked for.
 pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     file.read_exact_at(bytes, offset)
+}
+
+/// Writes bytes to a file, at an offset.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+/// A path as the system encodes it (`OsStr::as_encoded_bytes`); none if it can be none here.
+pub(crate) fn path_of_bytes(bytes: &[u8]) -> Option<PathBuf> {
+    Some(PathBuf::from(OsStr::from_bytes(bytes)))
 }
 
 /// Writes bytes to a file, behind what has been written. They may change meanwhile: the system copies them.

@@ -17,7 +17,7 @@ use rustix::{
     path::DecInt,
 };
 
-use super::byte_lock::byte_lock;
+use super::super::unix::range_lock;
 use crate::sys::{Place, Uninherited, boot_time, process_id, random_u64, unix::above_standard};
 
 /// Ids are offsets of bytes, and two bits of a word are left for others.
@@ -56,13 +56,13 @@ impl Announced {
     /// Makes this process known by its id, until this value is dropped or the process ends. A forked child is not.
     pub(crate) fn announce(&self, id: u64) -> io::Result<()> {
         // A lock for reading: several links of one process can have it.
-        Ok(byte_lock(self.0.get()?, libc::F_OFD_SETLK, libc::F_RDLCK, id).map(drop)?)
+        Ok(range_lock(self.0.get()?, libc::F_OFD_SETLK, libc::F_RDLCK, id, 1).map(drop)?)
     }
 
     /// Does another description of the file make a process with this id known? If none does, the process is dead, or has
     /// the file no more.
     pub(crate) fn has(&self, id: u64) -> io::Result<bool> {
-        let had = byte_lock(self.0.get()?, libc::F_OFD_GETLK, libc::F_WRLCK, id)? != libc::F_UNLCK;
+        let had = range_lock(self.0.get()?, libc::F_OFD_GETLK, libc::F_WRLCK, id, 1)?.kind != libc::F_UNLCK;
         // A program that closes what it has not opened has something else under that number by now, which knows of nobody.
         if had || self.0.is_intact() { Ok(had) } else { Err(Errno::BADF.into()) }
     }

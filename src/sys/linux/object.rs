@@ -22,7 +22,7 @@ use rustix::{
     shm,
 };
 
-use super::{barred, byte_lock::byte_lock};
+use super::{super::unix::range_lock, barred};
 use crate::sys::{
     Refusal, Uninherited, largest_file, named_directory,
     unix::{above_standard, kind_of},
@@ -244,7 +244,7 @@ impl Object {
     }
 
     fn byte_lock(&self, command: i32, kind: i32, byte: u32) -> rustix::io::Result<i32> {
-        byte_lock(self.0.get()?, command, kind, byte.into())
+        Ok(range_lock(self.0.get()?, command, kind, byte.into(), 1)?.kind)
     }
 }
 

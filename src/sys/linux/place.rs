@@ -2,8 +2,10 @@
 
 use std::{
     ffi::CStr,
+    ops::Range,
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
+    ptr::NonNull,
 };
 
 use rustix::{
@@ -70,16 +72,8 @@ impl Draft {
 
     /// None where there are no such files, or where they can't be given a name.
     pub(in crate::sys) fn without_a_name(at: &Address, len: u64, mode: u32) -> Result<Option<Draft>, PlaceError> {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let fd = match open(directory_of(at), flags, Mode::RUSR | Mode::WUSR).and_then(above_standard) {
-            Ok(fd) => fd,
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOSYS) => return Ok(None),
-            Err(error) => return Err(not_made("open of a file without a name", error)),
-        };
-        if access(link_to(&fd), Access::EXISTS).is_err() {
-            return Ok(None); // no `/proc`, and no other way to it for an ordinary user
-        }
-        Draft::of(fd, None, at, len, mode).map(Some)
+        let fd = open_nameless(&directory_of(at))?;
+        fd.map(|fd| Draft::of(fd, None, at, len, mode)).transpose()
     }
 
     pub(in crate::sys) fn with_another_name(at: &Address, len: u64, mode: u32) -> Result<Draft, PlaceError> {
@@ -92,13 +86,7 @@ impl Draft {
 
     fn of(fd: OwnedFd, temporary: Option<Temporary>, at: &Address, len: u64, mode: u32) -> Result<Draft, PlaceError> {
         set_mode(&fd, mode)?;
-        has_room(&fd, len)?;
-        set_len(&fd, len)?;
-        match reserve(&fd, 0..len) {
-            Ok(()) => {}
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&fd, len)?,
-            Err(error) => return Err(no_room(&fd, "fallocate", error, len)),
-        }
+        extend(&fd, 0..len)?;
         let place = Place::of_file(fd)?;
         let size = usize::try_from(len).map_err(|_| not_made("mmap", Errno::NOMEM))?;
         let mapping = place.map(size, true)?;
@@ -153,22 +141,63 @@ impl Place {
 
 /// Puts something behind bytes that had nothing behind them.
 pub(crate) fn back(place: &Place, mapping: &Mapping, writable: bool) -> Result<(), PlaceError> {
-    let missing = place.missing(mapping.len());
+    let len = mapping.len();
+    back_bytes(place, place.missing(len), mapping.base(), 0..len as u64, writable)
+}
+
+/// As [`back`], of some bytes of a file, which begin where the mapping does.
+pub(crate) fn back_bytes(
+    fd: impl AsFd,
+    missing: u64,
+    mapping: NonNull<u8>,
+    bytes: Range<u64>,
+    writable: bool,
+) -> Result<(), PlaceError> {
     if writable {
-        has_room(place, missing)?;
-        return match reserve(place, 0..mapping.len() as u64) {
+        has_room(&fd, missing)?;
+        return match reserve(&fd, bytes) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(error) => Err(no_room(place, "fallocate", error, missing)),
+            Err(error) => Err(no_room(&fd, "fallocate", error, missing)),
         };
     }
-    if !is_in_memory(place) {
+    if !is_in_memory(&fd) {
         return Ok(()); // a hole of a file on a disk reads as zeros, and takes nothing
     }
+    let len = (bytes.end - bytes.start) as usize;
     // In memory even a look at a hole takes a page. SAFETY: the advice changes nothing but what is resident.
-    match unsafe { madvise(mapping.base().as_ptr().cast(), mapping.len(), Advice::LinuxPopulateRead) } {
+    match unsafe { madvise(mapping.as_ptr().cast(), len, Advice::LinuxPopulateRead) } {
         // What would have been a signal.
-        Err(Errno::FAULT) => Err(no_room(place, "madvise", Errno::NOSPC, missing)),
+        Err(Errno::FAULT) => Err(no_room(&fd, "madvise", Errno::NOSPC, missing)),
         _ => Ok(()), // before Linux 5.14 there is no such advice
+    }
+}
+
+/// A new file without a name, only this user's; none where there are no such files, or where they can't be given a name.
+pub(crate) fn open_nameless(directory: &Path) -> Result<Option<OwnedFd>, PlaceError> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let fd = match open(directory, flags, Mode::RUSR | Mode::WUSR).and_then(above_standard) {
+        Ok(fd) => fd,
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOSYS) => return Ok(None),
+        Err(error) => return Err(not_made("open of a file without a name", error)),
+    };
+    // Without `/proc` there is no other way to it for an ordinary user.
+    Ok(access(link_to(&fd), Access::EXISTS).is_ok().then_some(fd))
+}
+
+/// Gives a file that has no name one, which nothing has.
+pub(crate) fn link_nameless(fd: impl AsFd, path: &Path) -> rustix::io::Result<()> {
+    linkat(CWD, link_to(fd), CWD, path, AtFlags::SYMLINK_FOLLOW)
+}
+
+/// Makes a file of `more.start` bytes as long as `more.end`, all zero and with something behind each byte.
+pub(crate) fn extend(fd: impl AsFd, more: Range<u64>) -> Result<(), PlaceError> {
+    let len = more.end - more.start;
+    has_room(&fd, len)?;
+    set_len(&fd, more.end)?;
+    match reserve(&fd, more.clone()) {
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&fd, more),
+        Err(error) => Err(no_room(&fd, "fallocate", error, len)),
     }
 }
 

@@ -76,7 +76,7 @@ impl Draft {
                 let (temporary, fd) = Temporary::beside(path)?;
                 set_mode(&fd, mode)?;
                 set_len(&fd, len)?;
-                write_zeros(&fd, len)?;
+                write_zeros(&fd, 0..len)?;
                 let place = Place::of_file(fd)?;
                 let mapping = place.map(size, true)?;
                 Ok(Draft { place, mapping, way: Way::File(temporary, path.clone()) })

@@ -3,6 +3,7 @@
 use std::{
     ffi::c_void,
     io,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     ptr::{self, NonNull},
@@ -130,10 +131,14 @@ impl Identity {
 
 /// Opens a file. Waits for nothing, and takes no terminal; `more` are further flags.
 pub(crate) fn open_file(path: impl Arg, writable: bool, more: OFlags) -> Result<Place, PlaceError> {
+    Place::of_file(open_whatever(path, writable, more)?)
+}
+
+/// As [`open_file`], whatever is there.
+pub(crate) fn open_whatever(path: impl Arg, writable: bool, more: OFlags) -> Result<OwnedFd, PlaceError> {
     let access = if writable { OFlags::RDWR } else { OFlags::RDONLY };
     let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY | more;
-    let fd = open(path, flags, Mode::empty()).and_then(above_standard).map_err(|error| refused("open", error))?;
-    Place::of_file(fd)
+    open(path, flags, Mode::empty()).and_then(above_standard).map_err(|error| refused("open", error))
 }
 
 /// Takes the name of a file away.
@@ -183,11 +188,12 @@ impl Drop for Temporary {
 }
 
 /// Where a file system can't reserve: writes what is there already.
-pub(crate) fn write_zeros(fd: impl AsFd, len: u64) -> Result<(), PlaceError> {
+pub(crate) fn write_zeros(fd: impl AsFd, range: Range<u64>) -> Result<(), PlaceError> {
     static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
-    let mut done = 0;
-    while done < len {
-        let step = usize::try_from(len - done).unwrap_or(usize::MAX).min(ZEROS.len());
+    let len = range.end - range.start;
+    let mut done = range.start;
+    while done < range.end {
+        let step = usize::try_from(range.end - done).unwrap_or(usize::MAX).min(ZEROS.len());
         match retry_on_intr(|| pwrite(&fd, &ZEROS[..step], done)) {
             Ok(0) => return Err(no_space("pwrite", Errno::NOSPC, len)),
             Ok(wrote) => done += wrote as u64,

@@ -1,0 +1,213 @@
+//! Who writes a file, and who reads it: in turn.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{
+    Access, FileKind, Identity, Mapped, Origin, Part, Role,
+    header::{BEING_WRITTEN, FINISHED},
+    table::table,
+};
+use crate::{Error, FileAccess, FileFault, Kind, sys};
+
+impl Mapped {
+    /// The file is this process's to write: another generation begins.
+    pub(super) fn begin_writing(&self) {
+        if let Some(words) = self.words() {
+            words.writer.store(sys::process_id().to_le(), Ordering::Relaxed);
+            words.state.store(BEING_WRITTEN.to_le(), Ordering::Relaxed);
+        }
+        self.begin_generation();
+        self.set_role(Role::Writer);
+    }
+
+    /// What was said of the value before is said of another one. Only who has it alone does this.
+    fn begin_generation(&self) {
+        if let FileKind::Headed { generation, .. } = &self.kind
+            && let Some(words) = self.words()
+        {
+            let next = generation.load(Ordering::Relaxed).wrapping_add(1);
+            words.generation.store(next.to_le(), Ordering::Release);
+            generation.store(next, Ordering::Relaxed);
+        }
+    }
+
+    /// The time of a file that has been written by this process.
+    fn look_again(&self) {
+        if let FileKind::Foreign { modified, .. } = &self.kind
+            && self.access == Access::Write
+            && let Some(Ok(facts)) = self.held.as_ref().map(|held| held.file.facts())
+        {
+            modified.store(facts.modified, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Part {
+    /// Has claims find it.
+    pub(super) fn register(&self) {
+        if let Some(key) = self.hold.key() {
+            table().put(key, &self.hold, self.hold.role() == Role::Writer);
+        }
+    }
+
+    /// `SharedMut` to `Shared`: state *finished*, and the lock is others' to share.
+    ///
+    /// # Errors
+    ///
+    /// `NotAlone`, `Inherited`, `FileFault::Failed`.
+    pub(crate) fn freeze(&self) -> Result<(), Error> {
+        let mapped = &*self.hold;
+        mapped.home.must_be_here()?;
+        // Of what is written the table gives out no handle.
+        if Arc::strong_count(&self.hold) != 1 {
+            return Err(Error::NotAlone(self.counts()));
+        }
+        if let Some(held) = mapped.held.as_ref().filter(|_| mapped.access == Access::Write) {
+            let words = mapped.words();
+            // Release: all that was written is in the file before it.
+            let state = |state: u32| words.iter().for_each(|words| words.state.store(state.to_le(), Ordering::Release));
+            state(FINISHED);
+            if let Some(key) = mapped.key() {
+                table().take(&key, mapped);
+            }
+            mapped.look_again();
+            held.file.share().map_err(|error| {
+                state(BEING_WRITTEN);
+                held.error(error)
+            })?;
+        }
+        mapped.set_role(Role::Reader);
+        self.register();
+        Ok(())
+    }
+
+    /// `Shared` to `SharedMut`: the lock is this process's alone, another generation begins, state *being written*.
+    ///
+    /// # Errors
+    ///
+    /// `NotAlone`, `FileFault::ReadOnly`, `FileFault::Locked`.
+    pub(crate) fn thaw(&self) -> Result<(), Error> {
+        let mapped = &*self.hold;
+        mapped.home.must_be_here()?;
+        if mapped.access == Access::Read {
+            return Err(mapped.fault(FileFault::ReadOnly));
+        }
+        let mut table = table(); // nobody finds another handle there meanwhile
+        if Arc::strong_count(&self.hold) != 1 {
+            return Err(Error::NotAlone(self.counts()));
+        }
+        if let Some(held) = mapped.held.as_ref().filter(|_| mapped.access == Access::Write)
+            && !held.file.take_alone().map_err(|error| held.error(error))?
+        {
+            return Err(held.locked(FileAccess::Write));
+        }
+        if let Some(key) = mapped.key() {
+            table.take(&key, mapped);
+        }
+        mapped.begin_writing();
+        if let Some(key) = mapped.key() {
+            table.put(key, &self.hold, true);
+        }
+        Ok(())
+    }
+
+    /// What a token of this handle says, and the key of its MAC.
+    ///
+    /// # Errors
+    ///
+    /// `FileFault::NotSent`; `Inherited` in a forked child.
+    pub(crate) fn origin(&self, kind: Kind) -> Result<(Origin, [u8; 16]), Error> {
+        let mapped = &*self.hold;
+        mapped.home.must_be_here()?;
+        let not_sent = |why| Err(mapped.fault(FileFault::NotSent { why }));
+        let Some(held) = &mapped.held else {
+            return not_sent("it is memory of this process alone, without a file");
+        };
+        if mapped.access == Access::Private {
+            return not_sent("what was written to it is a copy of this process's own");
+        }
+        if kind == Kind::SharedMut {
+            if let FileKind::Foreign { .. } = mapped.kind {
+                return not_sent("the file has no header, which says who has it; frozen it can be sent");
+            }
+            if self.len != mapped.len {
+                return not_sent("it is a part of the file's value; only all of it can be sent, or frozen");
+            }
+        }
+        let origin = Origin {
+            path: held.path.as_os_str().as_encoded_bytes().to_vec(),
+            identity: mapped.identity(),
+            offset: mapped.offset,
+            len: mapped.len as u64,
+            fingerprint: mapped.fingerprint,
+        };
+        Ok((origin, mapped.secret()))
+    }
+
+    /// Drops a `SharedMut`'s part whose token has left: unlocked, and left *being written* for whoever claims it.
+    pub(crate) fn hand_over(self) {
+        if self.hold.role() == Role::Writer && self.hold.home.is_here() {
+            self.hold.set_role(Role::Left);
+        }
+    }
+
+    /// What has been emitted of a `SharedMut`'s token is worth nothing any more: another generation begins.
+    pub(crate) fn revoke(&self) {
+        let mapped = &*self.hold;
+        if mapped.role() != Role::Writer || !mapped.home.is_here() {
+            return;
+        }
+        let mut table = table();
+        if let Some(key) = mapped.key() {
+            table.take(&key, mapped);
+        }
+        mapped.begin_generation();
+        if let Some(key) = mapped.key() {
+            table.put(key, &self.hold, true);
+        }
+    }
+}
+
+impl Mapped {
+    /// The key of its tokens' MACs. Of a foreign file it is known to all: it tells accidents, and nothing else.
+    pub(super) fn secret(&self) -> [u8; 16] {
+        match self.kind {
+            FileKind::Headed { secret, .. } => secret,
+            FileKind::Foreign { .. } => *b"commonage:nobody",
+        }
+    }
+
+    /// Is it the value that the token names?
+    ///
+    /// # Errors
+    ///
+    /// `FileFault::AlreadyClaimed`, `FileFault::Changed`.
+    pub(super) fn must_be(&self, origin: &Origin, kind: Kind) -> Result<(), FileFault> {
+        let same = |what, expected, found| {
+            if expected == found { Ok(()) } else { Err(FileFault::Changed { what, expected, found }) }
+        };
+        match (origin.identity, self.identity()) {
+            (Identity::Headed { id, generation }, Identity::Headed { id: found, generation: now }) => {
+                same("its id", id, found)?;
+                if kind == Kind::SharedMut && generation != now {
+                    return Err(FileFault::AlreadyClaimed);
+                }
+                same("the number of its writers", generation, now)?;
+            }
+            (
+                Identity::Foreign { device, inode, size, modified },
+                Identity::Foreign { device: other, inode: found, size: len, modified: time },
+            ) => {
+                same("its device", device, other)?;
+                same("its number", inode, found)?;
+                same("its size", size, len)?;
+                same("the time of its last change", modified, time)?;
+            }
+            // It was opened as the token has it.
+            _ => return Err(FileFault::Changed { what: "its form", expected: 0, found: 1 }),
+        }
+        same("where the value begins", origin.offset, self.offset)?;
+        same("the length of the value", origin.len, self.len as u64)?;
+        same("the fingerprint of its type", origin.fingerprint, self.fingerprint)
+    }
+}

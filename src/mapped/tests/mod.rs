@@ -1,0 +1,1 @@
+//! What holds of files that this process has open.
