@@ -11,7 +11,7 @@ use serde::{Deserializer, de};
 
 use crate::{
     Backing, Error, FileFault, Kind, ShmemBacked,
-    mapped::Found,
+    mapped::{Found, Identity},
     part::Part,
     pool::{self, Source, Will, may_be_willed},
 };
@@ -108,8 +108,13 @@ fn claim_block<T: ShmemBacked + ?Sized>(token: &OfBlock<'_>, kind: Kind) -> Resu
 fn claim_file<T: ShmemBacked + ?Sized>(token: &OfFile<'_>, kind: Kind) -> Result<(Part, T::MetaData), Error> {
     let found = Found::find(&token.origin(), kind)?;
     let metadata = token.metadata::<T>(found.secret())?;
-    let file_token::Fields { start, len, .. } = *token.fields();
-    let part = found.claim(start, len, T::ALIGNMENT, |part| {
+    let file_token::Fields { start, len, identity, .. } = *token.fields();
+    // What begins elsewhere is aligned as at its sender, to a page; whether that is enough its check says.
+    let alignment = match (start, identity) {
+        (0, Identity::Headed { .. }) => T::ALIGNMENT,
+        _ => 1,
+    };
+    let part = found.claim(start, len, alignment, |part| {
         // SAFETY: the file has just been locked: for writing by this process alone, or against all who write.
         let data = unsafe { part.bytes() };
         T::check(data, &metadata).map_err(|error| error.into_error::<T>())
