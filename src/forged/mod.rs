@@ -40,6 +40,7 @@ const WATCHDOG: Duration = Duration::from_secs(60);
 mod alone;
 mod content;
 mod fields;
+mod files;
 #[cfg(any(target_os = "linux", windows))]
 mod locators;
 mod names;

@@ -213,7 +213,7 @@ impl<'a> OfFile<'a> {
         self.path
     }
 
-    pub(super) fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin {
         let Fields { identity, offset, whole, fingerprint, .. } = self.fields;
         Origin { path: self.path.as_os_str().as_encoded_bytes().to_vec(), identity, offset, len: whole, fingerprint }
     }
@@ -230,7 +230,7 @@ impl<'a> OfFile<'a> {
     /// # Errors
     ///
     /// `FileFault::Altered`.
-    pub(super) fn verify(&self, secret: &Secret) -> Result<(), Error> {
+    pub(crate) fn verify(&self, secret: &Secret) -> Result<(), Error> {
         self.verified(secret).map(drop)
     }
 

@@ -20,6 +20,8 @@ mod file_token;
 mod token;
 
 pub(crate) use file_token::OfFile;
+#[cfg(test)]
+pub(crate) use file_token::{Fields as FileFields, encode as encode_file};
 pub(crate) use token::{Draft, OfBlock, Token, from_text};
 #[cfg(test)]
 #[allow(unused_imports, reason = "the tests that forge tokens do not run on every platform")]
