@@ -48,7 +48,7 @@ where
         self.part.advise(advice)
     }
 
-    /// Keeps this range of the file in memory, so that no look at it waits for a disk, until
+    /// Keeps the file's value in memory, all of it, so that no look at it waits for a disk, until
     /// [`unlock_from_memory`](Self::unlock_from_memory), or until the last handle here is gone. What was not in memory is read
     /// now. No effect on a value in a pool.
     ///
@@ -60,7 +60,7 @@ where
         self.part.lock_in_memory(true)
     }
 
-    /// Undoes [`lock_in_memory`](Self::lock_in_memory), for the pages of this range, whoever has locked them here.
+    /// Undoes [`lock_in_memory`](Self::lock_in_memory), by whichever handle here that was done.
     ///
     /// # Errors
     ///
