@@ -17,13 +17,13 @@ use memmap2::MmapRaw;
 use super::{
     Access, Advice, FileKind, How, Mapped, Part, Role,
     header::{BEING_WRITTEN, FINISHED, HEADER, Header, Now, PAGE},
-    held::{Held, Home, absolute, not_had},
+    held::{Held, Home, absolute, not_had, who_has},
     memory,
     opening::prepare,
 };
 use crate::{
-    Error, FileFault,
-    sys::{self, DiskFile, NewFile},
+    Error, FileAccess, FileFault,
+    sys::{self, DiskFile, NewFile, PlaceError},
     title::{MOST_METADATA, Title},
 };
 
@@ -98,7 +98,7 @@ impl Draft {
         let end = start.checked_add(len).filter(|end| *end <= limit);
         let end = end.ok_or(Error::TooLarge { requested: len, limit: limit - start })?;
         let new = NewFile::create(&path, end as u64, making.mode, making.must_be_new);
-        let new = new.map_err(|error| not_had(&path, error))?;
+        let new = new.map_err(|error| not_made(&path, error, making.must_be_new))?;
         let mut draft =
             Draft { new: Some(new), map: None, home: Home::here(), making: making.clone(), data: start..end };
         let map = memory::map(draft.file().file(), 0, end, Access::Write, making.populate);
@@ -228,7 +228,7 @@ impl Draft {
         let must_be_new = self.making.must_be_new;
         let Some(new) = &mut self.new else { return Ok(header) };
         if let Err(error) = new.publish(must_be_new) {
-            let error = not_had(new.path(), error);
+            let error = not_made(new.path(), error, must_be_new);
             let _ = new.file().take_alone(); // nobody else has it open
             return Err(error);
         }
@@ -303,6 +303,14 @@ impl Draft {
         let part = Part::whole(Arc::new(mapped));
         part.register();
         Ok(part)
+    }
+}
+
+/// As [`not_had`]. What may be there, and is not let go of, is another's.
+fn not_made(path: &Path, error: PlaceError, must_be_new: bool) -> Error {
+    match error {
+        PlaceError::Exists if !must_be_new => who_has(path.to_owned(), FileAccess::Write),
+        error => not_had(path, error),
     }
 }
 

@@ -49,21 +49,30 @@ impl Held {
     /// Opens what is there, and locks it.
     pub(super) fn open(path: PathBuf, access: FileAccess, timeout: Duration) -> Result<Held, Error> {
         let alone = access == FileAccess::Write;
-        let file = match DiskFile::open(&path, alone) {
-            Ok(file) => file,
-            Err(error) => return Err(not_had(&path, error)),
-        };
-        let held = Held { file, path, home: Home::here() };
+        let home = Home::here();
         let began = Instant::now();
         let mut pause = Duration::from_micros(50);
-        while !held.file.lock(alone).map_err(|error| held.error(error))? {
+        let mut opened = None;
+        loop {
+            if opened.is_none() {
+                let file = DiskFile::open(&path, alone).map_err(|error| not_had(&path, error))?;
+                opened = file.map(|file| Held { file, path: path.clone(), home });
+            }
+            if let Some(held) = &opened
+                && held.file.lock(alone).map_err(|error| held.error(error))?
+            {
+                break;
+            }
             let Some(left) = timeout.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else {
-                return Err(held.locked(access));
+                return Err(match opened {
+                    Some(held) => held.locked(access),
+                    None => who_has(path, access),
+                });
             };
             thread::sleep(pause.min(left));
             pause = (pause * 2).min(Duration::from_millis(5));
         }
-        Ok(held)
+        opened.ok_or_else(|| who_has(path, access))
     }
 
     /// Of a file that has been locked already.
@@ -92,6 +101,14 @@ impl Held {
 
     pub(super) fn error(&self, error: PlaceError) -> Error {
         not_had(&self.path, error)
+    }
+}
+
+/// What is said to whom others leave no room, not even to open it.
+pub(super) fn who_has(path: PathBuf, wanted: FileAccess) -> Error {
+    match DiskFile::open(&path, false) {
+        Ok(Some(file)) => Held { file, path, home: Home::here() }.locked(wanted),
+        _ => Error::File { path, fault: FileFault::Locked { wanted, process: sys::process_id(), by: None } },
     }
 }
 

@@ -70,7 +70,7 @@ pub(crate) use unix::{StandardTaken, path_in};
 #[cfg(windows)]
 use windows as platform;
 #[cfg(windows)]
-pub(crate) use windows::{StandardTaken, path_in};
+pub(crate) use windows::{StandardTaken, lock_pages, path_in};
 
 use crate::Error;
 

@@ -9,7 +9,9 @@
 //! its locks, before anybody can know that it has ended.
 
 mod announced;
+mod disk_file;
 mod files;
+mod new_file;
 mod object;
 mod owner;
 mod place;
@@ -17,7 +19,7 @@ mod place;
 use std::{
     ffi::c_void,
     io, mem,
-    path::{Component, Path, Prefix},
+    path::{Component, Path, PathBuf, Prefix},
     process,
     ptr::NonNull,
     sync::{
@@ -35,10 +37,12 @@ use windows_sys::Win32::System::{
 
 pub(crate) use self::{
     announced::{Announced, new_id, own_id, set_own_id},
+    disk_file::{DiskFile, lock_pages},
     files::{
         LockFile, Uninherited, create_private, is_in_view, is_no_space, is_removed, open_private, read_at, remove_file,
-        rename_file, reserve_file, try_lock, try_lock_shared, write_from,
+        rename_file, reserve_file, try_lock, try_lock_shared, write_at, write_from,
     },
+    new_file::NewFile,
     object::{Object, back_named, named_directories, named_directory, room_for_named, unlink_named, whereabouts_of},
     place::{Draft, Identity, NAMES_APPEAR_UNREADY, Place, check_name, process_lives, remove_place, unmap},
 };
@@ -68,6 +72,8 @@ pub(crate) fn path_in(bytes: &[u8]) -> Option<&Path> {
     let on_a_drive = matches!(prefix.kind(), Prefix::Disk(_) | Prefix::VerbatimDisk(_));
     (on_a_drive && path.is_absolute() && !bytes.contains(&0)).then_some(path)
 }
+/// What was written through a mapping need not be on the disk when the file has been synced.
+pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = false;
 
 /// Memory can't be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = false;
@@ -197,6 +203,11 @@ pub(crate) fn may_be_looked_into() -> bool {
 /// There is no memory without a name that another process could reach by a number.
 pub(crate) fn anonymous_works() -> bool {
     false
+}
+
+/// A path as the system encodes it (`OsStr::as_encoded_bytes`); none if it is not Unicode: such a path is no token's.
+pub(crate) fn path_of_bytes(bytes: &[u8]) -> Option<PathBuf> {
+    std::str::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
 /// Bytes of the largest file that this process may make.

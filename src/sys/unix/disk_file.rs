@@ -26,14 +26,14 @@ use crate::sys::{Facts, PlaceError, platform};
 pub(crate) struct DiskFile(File);
 
 impl DiskFile {
-    /// Opens what is there. Whether it is a file is not known before [`facts`](Self::facts) or [`lock`](Self::lock) have
+    /// Opens what is there; never none, see Windows. Whether it is a file is not known before [`facts`](Self::facts) or [`lock`](Self::lock) have
     /// been asked for.
     ///
     /// # Errors
     ///
     /// All but [`PlaceError::Exists`] and [`PlaceError::NoSpace`].
-    pub(crate) fn open(path: &Path, writable: bool) -> Result<DiskFile, PlaceError> {
-        Ok(DiskFile(open_whatever(path, writable, OFlags::empty())?.into()))
+    pub(crate) fn open(path: &Path, writable: bool) -> Result<Option<DiskFile>, PlaceError> {
+        Ok(Some(DiskFile(open_whatever(path, writable, OFlags::empty())?.into())))
     }
 
     pub(super) fn of(file: File) -> DiskFile {

@@ -32,8 +32,8 @@ use windows_sys::Win32::{
     },
     Storage::FileSystem::{
         BY_HANDLE_FILE_INFORMATION, DELETE, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_DELETE_ON_CLOSE,
-        FILE_FLAG_OPEN_REPARSE_POINT, FILE_RENAME_INFO, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_STANDARD_INFO,
-        FileRenameInfo, FileStandardInfo, GetDiskFreeSpaceExW, GetFileInformationByHandle,
+        FILE_FLAG_OPEN_REPARSE_POINT, FILE_RENAME_INFO, FILE_RENAME_INFO_0, FILE_SHARE_READ, FILE_SHARE_WRITE,
+        FILE_STANDARD_INFO, FileRenameInfo, FileStandardInfo, GetDiskFreeSpaceExW, GetFileInformationByHandle,
         GetFileInformationByHandleEx, GetFinalPathNameByHandleW, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY,
         LockFileEx, SetFileInformationByHandle,
     },
@@ -108,6 +108,20 @@ pub(crate) unsafe fn write_from(mut file: &File, data: NonNull<u8>, len: usize) 
     Ok(())
 }
 
+/// Writes bytes to a file, at an offset.
+pub(crate) fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.seek_write(bytes, offset)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            wrote => {
+                bytes = &bytes[wrote..];
+                offset += wrote as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Makes room for an empty file's bytes, and makes it as long.
 ///
 /// # Errors
@@ -177,7 +191,7 @@ pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
     let file = unshared(patience, || options.open(path))?;
     // It goes with the handle, whatever becomes of this: should the name stay, then as long as the file is open.
     if !again {
-        let _ = rename(&file, &path.with_file_name(format!("{REMOVED}{random:016x}")));
+        let _ = rename(&file, &path.with_file_name(format!("{REMOVED}{random:016x}")), false);
     }
     Ok(())
 }
@@ -208,14 +222,18 @@ pub(crate) fn is_removed(name: &str) -> bool {
     name.strip_prefix(REMOVED).is_some_and(all_digits)
 }
 
-/// Gives an open file another name, which nothing has.
-fn rename(file: &File, to: &Path) -> io::Result<()> {
+/// Gives an open file another name: one that nothing has, or in place of what has it.
+pub(super) fn rename(file: &File, to: &Path, replace: bool) -> io::Result<()> {
     let name = wide(&of_any_length(to));
     // The struct ends in the name, of which it has room for one unit. Words, for their alignment.
     let len = mem::size_of::<FILE_RENAME_INFO>() + mem::size_of_val(&*name);
     let mut words = vec![0_u64; len.div_ceil(8)];
     let info = words.as_mut_ptr().cast::<FILE_RENAME_INFO>();
     // SAFETY: the struct fits and is aligned; all zero it is one that replaces nothing.
+    let how = unsafe { &raw mut (*info).Anonymous };
+    // SAFETY: a field of that struct.
+    unsafe { how.write(FILE_RENAME_INFO_0 { Flags: replace.into() }) };
+    // SAFETY: as above.
     let length = unsafe { &raw mut (*info).FileNameLength };
     // SAFETY: a field of that struct.
     unsafe { length.write((mem::size_of_val(&*name) - 2) as u32) };
@@ -260,7 +278,12 @@ pub(crate) fn try_lock_shared(file: &File) -> io::Result<()> {
 }
 
 fn lock(file: &File, how: u32) -> io::Result<()> {
-    let mut at = OVERLAPPED { Anonymous: OVERLAPPED_0 { Anonymous: LOCKED }, ..Default::default() };
+    lock_at(file, LOCKED, how)
+}
+
+/// Takes the lock of one byte, if it can be had at once.
+pub(super) fn lock_at(file: &File, byte: OVERLAPPED_0_0, how: u32) -> io::Result<()> {
+    let mut at = OVERLAPPED { Anonymous: OVERLAPPED_0 { Anonymous: byte }, ..Default::default() };
     // SAFETY: the file is open, and not for calls that go on when they have returned.
     let done = unsafe { LockFileEx(file.as_raw_handle(), how | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &raw mut at) };
     if done != 0 {
@@ -287,7 +310,7 @@ pub(crate) fn is_no_space(error: &io::Error) -> bool {
     has_code(error, &codes)
 }
 
-fn has_code(error: &io::Error, codes: &[u32]) -> bool {
+pub(super) fn has_code(error: &io::Error, codes: &[u32]) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code.cast_unsigned()))
 }
 

@@ -337,7 +337,7 @@ fn size_of_named(handle: &OwnedHandle) -> Result<u64, PlaceError> {
 }
 
 /// Whether it is no device and no pipe: of those the system says nothing of what it says of files.
-fn is_on_a_disk(file: &File) -> bool {
+pub(super) fn is_on_a_disk(file: &File) -> bool {
     // SAFETY: the file is open.
     unsafe { GetFileType(file.as_raw_handle()) == FILE_TYPE_DISK }
 }
@@ -367,7 +367,7 @@ fn no_room(requested: u64) -> PlaceError {
 }
 
 /// Why something that may be there can't be had.
-fn refused(operation: &'static str, error: io::Error) -> PlaceError {
+pub(super) fn refused(operation: &'static str, error: io::Error) -> PlaceError {
     match code(&error) {
         Some(ERROR_FILE_NOT_FOUND | ERROR_PATH_NOT_FOUND) => PlaceError::Absent,
         Some(ERROR_ACCESS_DENIED) => PlaceError::Denied(error),
@@ -377,7 +377,7 @@ fn refused(operation: &'static str, error: io::Error) -> PlaceError {
 }
 
 /// Why something new can't be made.
-fn not_made(operation: &'static str, error: io::Error, requested: u64) -> PlaceError {
+pub(super) fn not_made(operation: &'static str, error: io::Error, requested: u64) -> PlaceError {
     if is_no_space(&error) {
         return no_room(requested);
     }
