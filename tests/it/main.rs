@@ -15,6 +15,7 @@ mod containers;
 mod dumps;
 mod examples;
 mod exits;
+mod files;
 mod files_sent;
 mod foreign;
 #[cfg(target_os = "linux")]

@@ -21,7 +21,7 @@ pub(crate) const OBEY: &str = "obey";
 /// The role of a program that a puppet has started.
 pub(crate) const SLEEP: &str = "sleep";
 /// What every answer begins with.
-const ANSWER: &str = "answer: ";
+pub(crate) const ANSWER: &str = "answer: ";
 
 /// The one who pulls its strings.
 pub(crate) struct Puppet {

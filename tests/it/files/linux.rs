@@ -1,0 +1,217 @@
+//! What only Linux has: forks, limits, full file systems, files that the system guards.
+
+use std::{
+    fs,
+    io::{Seek, Write},
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+    ptr,
+};
+
+use commonage::{Error, FileFault, Sealed, SharedSlice, file, sealed::Seals};
+
+use super::{Place, create, fault, open, open_mut, try_open, try_open_mut};
+use crate::{
+    forked::{ENDS, Forked},
+    scene::{NAMED, nobody_else, scene, scene_in},
+    support::{child, named_directory},
+};
+
+/// Drops what a forked child has inherited.
+fn dropped<T>(inherited: &T) {
+    // SAFETY: a copy of a value that nothing in this process, which only ends now, uses or drops again.
+    drop(unsafe { ptr::read(inherited) });
+}
+
+#[test]
+fn a_forked_child_looks_at_what_it_has_inherited_and_drops_it_and_the_parent_keeps_its_locks() {
+    let place = Place::new();
+    let (read_path, written_path, draft_path) = (place.file("read"), place.file("written"), place.file("draft"));
+    file::write(&read_path, &[1u64; 1000][..]).unwrap();
+    let read = open(&read_path);
+    let mut written = create(&written_path, &[2; 1000]);
+    let draft = file::draft::<[u64]>(&draft_path, &(3, 1000)).unwrap();
+    for end in ENDS {
+        Forked::new(end, || {
+            assert!(read.iter().all(|number| *number == 1) && written.iter().all(|number| *number == 2));
+            assert_eq!(draft.as_view()[999], 3);
+            assert!(matches!(read.clone().into_token(), Err(Error::Inherited { .. })));
+            // SAFETY: a copy of a value that nothing in this process uses again.
+            let refused = unsafe { ptr::read(&draft) }.publish().unwrap_err();
+            assert!(matches!(refused.reason, Error::Inherited { .. }), "{:?}", refused.reason);
+            dropped(&read);
+            dropped(&written);
+        })
+        .success();
+        assert!(matches!(fault(&read_path, try_open_mut(&read_path)), FileFault::Locked { .. }), "{end:?}");
+        assert!(matches!(fault(&written_path, try_open(&written_path)), FileFault::Locked { .. }), "{end:?}");
+    }
+    written[0] = 9;
+    drop((read, written));
+    draft.publish().unwrap();
+    assert_eq!(open_mut(&read_path)[0], 1);
+    assert_eq!(open(&written_path)[..2], [9, 2]);
+    assert_eq!(open(&draft_path)[0], 3);
+}
+
+#[test]
+fn a_forked_child_opens_and_makes_files_of_its_own() {
+    let place = Place::new();
+    let path = place.path();
+    file::write(&path, &[1u64; 10][..]).unwrap();
+    let read = open(&path);
+    Forked::new(ENDS[1], || {
+        assert_eq!(*open(&path), [1; 10]);
+        assert!(try_open_mut(&path).is_err(), "its parent reads it");
+        file::write(place.file("child"), &[2u64; 10][..]).unwrap();
+        drop(open_mut(&place.file("child")));
+    })
+    .success();
+    assert_eq!(*open(&place.file("child")), [2; 10]);
+    drop(read);
+    drop(open_mut(&path));
+    assert_eq!(place.names(), ["child", "value"]);
+}
+
+#[test]
+fn a_lock_of_another_program_is_kept_out_of() {
+    let place = Place::new();
+    let path = place.path();
+    file::write(&path, &[1u64; 10][..]).unwrap();
+    let lock = |kind: libc::c_int| {
+        let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let lock = libc::flock { l_type: kind as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 };
+        // SAFETY: the lock is this function's own, and the descriptor is open.
+        let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) };
+        (locked == 0).then_some(file)
+    };
+    // As `fcntl.lockf` in Python locks it.
+    let exclusive = lock(libc::F_WRLCK).unwrap();
+    assert!(matches!(fault(&path, try_open(&path)), FileFault::Locked { .. }));
+    drop(exclusive);
+    let shared = lock(libc::F_RDLCK).unwrap();
+    assert_eq!(*open(&path), [1; 10]);
+    assert!(matches!(fault(&path, try_open_mut(&path)), FileFault::Locked { .. }));
+    drop(shared);
+    let read = open(&path);
+    assert!(lock(libc::F_RDLCK).is_some() && lock(libc::F_WRLCK).is_none());
+    drop(read);
+    let written = open_mut(&path);
+    assert!(lock(libc::F_RDLCK).is_none());
+    drop(written);
+    assert!(lock(libc::F_WRLCK).is_some());
+}
+
+#[test]
+fn a_full_file_system_is_no_space_and_leaves_the_old_file_and_no_litter() {
+    const TEST: &str = "files::linux::a_full_file_system_is_no_space_and_leaves_the_old_file_and_no_litter";
+    let main = || {
+        let path = named_directory().join("value");
+        file::write(&path, &[1u64; 1000][..]).unwrap();
+        let no_space = |result: Result<(), Error>| match result {
+            Err(Error::NoSpace { .. }) => {}
+            result => panic!("{result:?}"),
+        };
+        let large = vec![2u64; 200_000];
+        no_space(file::write(&path, &large[..]));
+        no_space(file::draft::<[u64]>(&path, &(1, 200_000)).map(drop));
+        no_space(file::Draft::<[u64]>::zeroed(&path, 200_000).map(drop));
+        // SAFETY: nobody changes the file but through the crate.
+        no_space(unsafe { file::create_from(&path, &large[..]) }.map(drop));
+        no_space(file::options::<[u64]>().raw().write(&path, &large[..]));
+        assert_eq!(*open(&path), [1; 1000]);
+        assert_eq!(crate::support::listing(named_directory()), ["value"]);
+        file::write(&path, &[3u64; 1000][..]).unwrap();
+        // To the last page: what is reserved can be written, what is not is an error.
+        let mut filler = fs::File::create(named_directory().join("filler")).unwrap();
+        while filler.write_all(&[1; 4096]).is_ok() {}
+        let mut kept = open_mut(&path);
+        kept.fill(4);
+        kept.flush().unwrap();
+        drop(kept);
+        no_space(file::write(&path, &[5u64; 1000][..]));
+        assert_eq!(*open(&path), [4; 1000]);
+        filler.rewind().unwrap();
+        filler.set_len(0).unwrap();
+        file::write(&path, &[6u64; 1000][..]).unwrap();
+        assert_eq!(*open(&path), [6; 1000]);
+    };
+    scene_in(1 << 20, TEST, NAMED, main, nobody_else);
+}
+
+/// The system ends, by a signal, a process that makes a file larger than it may.
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error() {
+    const TEST: &str = "files::linux::a_limit_on_the_size_of_files_is_an_error";
+    let main = || drop(child(TEST, "limited").run_to_success());
+    let role = |_: &str| {
+        let limit = libc::rlimit { rlim_cur: 1 << 20, rlim_max: 1 << 20 };
+        // SAFETY: a limit of this process's own, read by the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
+        let place = Place::new();
+        let path = place.path();
+        file::write(&path, &[1u64; 1000][..]).unwrap();
+        let error = file::write(&path, &vec![2u64; 200_000][..]).unwrap_err();
+        assert!(matches!(error, Error::NoSpace { .. }), "{error:?}");
+        let error = file::draft::<[u64]>(&path, &(1, 200_000)).unwrap_err();
+        assert!(matches!(error, Error::NoSpace { .. }), "{error:?}");
+        assert_eq!(*open(&path), [1; 1000]);
+        assert_eq!(place.names(), ["value"]);
+    };
+    scene(TEST, NAMED, main, role);
+}
+
+#[test]
+fn memory_that_is_sealed_is_opened_guarded_by_its_path() {
+    let numbers: Vec<u64> = (0..1000).collect();
+    let sealed = Sealed::<[u64]>::options().raw().copy_from(&numbers).unwrap();
+    let memfd = std::os::fd::OwnedFd::try_from(sealed).unwrap();
+    let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), memfd.as_raw_fd()));
+    let value: SharedSlice<u64> = file::options::<[u64]>().raw().open_guarded(&path).unwrap();
+    assert_eq!(*value, numbers[..]);
+    drop(value);
+    let may_grow = Sealed::<[u64]>::options().raw().seals(Seals::ALL.without_grow()).copy_from(&numbers).unwrap();
+    let memfd = std::os::fd::OwnedFd::try_from(may_grow).unwrap();
+    let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), memfd.as_raw_fd()));
+    assert_eq!(*file::options::<[u64]>().raw().open_guarded(&path).unwrap(), numbers[..]);
+    // Memory that anybody can write to is not guarded, though it is a memfd.
+    let path = unsealed();
+    let found = file::options::<[u64]>().raw().open_guarded(&path.1);
+    assert!(matches!(fault(&path.1, found), FileFault::Unguarded { .. }));
+}
+
+fn unsealed() -> (fs::File, PathBuf) {
+    use std::os::fd::FromRawFd;
+
+    // SAFETY: the name ends with a zero.
+    let fd = unsafe { libc::memfd_create(c"of-the-tests".as_ptr(), libc::MFD_ALLOW_SEALING) };
+    assert!(fd >= 0);
+    // SAFETY: it is new, and nobody else's.
+    let file = unsafe { fs::File::from_raw_fd(fd) };
+    file.set_len(8000).unwrap();
+    let path = PathBuf::from(format!("/proc/{}/fd/{fd}", std::process::id()));
+    (file, path)
+}
+
+/// Where the kernel and the user may: an immutable file.
+#[test]
+fn a_file_that_nobody_may_change_is_opened_guarded() {
+    let place = Place::new();
+    let path = place.path();
+    file::write(&path, &[1u64; 10][..]).unwrap();
+    if !immutable(&path, true) {
+        println!("files::linux::a_file_that_nobody_may_change_is_opened_guarded: skipped, no file can be made immutable here");
+        return;
+    }
+    let found = file::open_guarded::<[u64]>(&path);
+    let stranger = fs::OpenOptions::new().write(true).open(&path);
+    assert!(immutable(&path, false));
+    assert_eq!(*found.unwrap(), [1; 10]);
+    assert!(stranger.is_err());
+}
+
+fn immutable(path: &Path, on: bool) -> bool {
+    let flag = if on { "+i" } else { "-i" };
+    let changed = std::process::Command::new("chattr").arg(flag).arg(path).output();
+    changed.is_ok_and(|output| output.status.success())
+}

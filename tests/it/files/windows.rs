@@ -1,0 +1,34 @@
+//! What is mapped is guarded by the system.
+
+use std::path::Path;
+
+use commonage::{Error, FileFault, SharedSlice, file};
+
+use super::{Place, fault, open, open_mut, try_open};
+
+/// What this process has open, others may only read.
+#[track_caller]
+pub(super) fn is_guarded_or_not(path: &Path, found: Result<SharedSlice<u64>, Error>) {
+    let value = found.unwrap();
+    assert_eq!(*value, [1; 100]);
+    assert!(std::fs::OpenOptions::new().write(true).open(path).is_err());
+    assert_eq!(*open(path), [1; 100], "others read it beside");
+}
+
+#[test]
+fn a_stranger_neither_writes_nor_cuts_what_is_mapped() {
+    let place = Place::new();
+    let path = place.path();
+    file::write(&path, &[1u64; 100][..]).unwrap();
+    let read = open(&path);
+    let stranger = || std::fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(0));
+    assert!(stranger().is_err());
+    assert_eq!(*read, [1; 100]);
+    drop(read);
+    let written = open_mut(&path);
+    assert!(stranger().is_err());
+    assert_eq!(*written, [1; 100]);
+    drop(written);
+    stranger().unwrap();
+    assert!(matches!(fault(&path, try_open(&path)), FileFault::TooShort { .. } | FileFault::NoHeader { .. }));
+}
