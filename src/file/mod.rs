@@ -139,7 +139,7 @@
 //! [`Options::raw_as`], with the metadata from elsewhere and the offset that is in the table above.
 //!
 //! What changes metadata in memory ([`SharedMut::metadata_mut`], a `resize` of a slice) changes nothing in the file: it says
-//! what it said when it was made. A slice that is resized beyond its file becomes the pool's, and the file stays as it was.
+//! what it said when it was made. A value in a file never grows ([`Error::TooLarge`]): a larger one is written anew.
 //!
 //! [`check`]: ShmemBacked::check
 

@@ -188,10 +188,7 @@ fn every_fault_says_what_it_is() {
             FileFault::Unfinished { process: 7 },
             "process 7, which was writing it, ended before it had finished".to_owned(),
         ),
-        (
-            FileFault::TooShort { expected: 8, found: 7 },
-            "it is too short: 8 bytes expected, 7 found".to_owned(),
-        ),
+        (FileFault::TooShort { expected: 8, found: 7 }, "it is too short: 8 bytes expected, 7 found".to_owned()),
         (FileFault::Header { what: "the length", found: 16 }, "in its header, the length can't be 0x10".to_owned()),
         (
             FileFault::Unguarded { why: "any process of this user can" },
@@ -199,17 +196,15 @@ fn every_fault_says_what_it_is() {
         ),
         (
             FileFault::Owner { found: "mode 0666".to_owned() },
-            "a token leads to it, but it is no file of this user or of root that only these can write: mode 0666".to_owned(),
+            "a token leads to it, but it is no file of this user or of root that only these can write: mode 0666"
+                .to_owned(),
         ),
         (FileFault::NotSent { why: "it is a part" }, "this handle can't be sent: it is a part".to_owned()),
         (
             FileFault::ReadOnly,
             "it was opened for reading: a value to be written is had by opening it for writing".to_owned(),
         ),
-        (
-            FileFault::Failed { operation: "mmap", source: failed() },
-            format!("mmap failed: {}", failed()),
-        ),
+        (FileFault::Failed { operation: "mmap", source: failed() }, format!("mmap failed: {}", failed())),
     ];
     for (fault, expected) in faults {
         let error = Error::File { path: "/some/where".into(), fault };

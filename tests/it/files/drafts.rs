@@ -57,7 +57,10 @@ fn what_must_be_new_is_refused_where_something_is_and_the_draft_comes_back() {
     let mut draft = refused.handle;
     draft.as_view_mut()[0] = 9;
     assert!(matches!(fault(&path, options.write(&path, &[3; 3])), FileFault::Exists));
-    assert!(matches!(fault(&path, options.draft(&path, &(1, 1)).and_then(|draft| Ok(draft.publish()?))), FileFault::Exists));
+    assert!(matches!(
+        fault(&path, options.draft(&path, &(1, 1)).and_then(|draft| Ok(draft.publish()?))),
+        FileFault::Exists
+    ));
     assert_eq!(*open(&path), [2; 3]);
     std::fs::remove_file(&path).unwrap();
     draft.publish().unwrap();

@@ -34,9 +34,17 @@ fn write_for_ever(path: &Path, how: &str) {
     let options = file::options::<[u64]>().durable(durable);
     let begin = file::options::<[u64]>().unfinished().read(path).ok();
     let mut number = begin.and_then(|value| Some(value.first()? >> 20)).unwrap_or(0);
-    println!("\nit begins");
-    stdout().flush().expect("the parent listens");
+    let tell = |what| {
+        println!("\n{what}");
+        stdout().flush().expect("the parent listens");
+    };
+    let mut first = number;
+    tell("it begins");
     loop {
+        if number > first {
+            tell("it has written one");
+            first = u64::MAX;
+        }
         number += 1;
         let next = value(number);
         if how.contains("copy") {
@@ -118,8 +126,12 @@ fn kills(test: &str, kills: u32) {
         let mut running = command.env("COMMONAGE_TEST_HOW", how).spawn();
         let mut out = BufReader::new(running.child().stdout.take().expect("it is piped"));
         said(&mut out, "it begins");
-        // Within the first values, or later.
-        let moment = Duration::from_micros(random(&mut state) % if kill % 2 == 0 { 1000 } else { 20_000 });
+        // Within the first value, or later.
+        let later = kill / hows.len() % 2 == 0;
+        if later {
+            said(&mut out, "it has written one");
+        }
+        let moment = Duration::from_micros(random(&mut state) % if later { 20_000 } else { 1000 });
         let began = Instant::now();
         while began.elapsed() < moment {
             hint::spin_loop();

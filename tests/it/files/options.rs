@@ -146,16 +146,16 @@ fn the_parts_of_a_writer_keep_others_away_until_the_last_has_gone() {
 }
 
 #[test]
-fn a_value_that_is_resized_beyond_its_file_leaves_the_file_as_it_was() {
+fn a_value_is_resized_within_its_file_and_never_beyond_it() {
     let place = Place::new();
     let path = place.path();
     let mut written = create(&path, &[1; 100]);
     written.resize(50, 0).unwrap();
     written.resize(100, 3).unwrap();
     assert_eq!(written.path(), Some(&*path));
-    written.resize(101, 4).unwrap();
-    assert_eq!(written.path(), None);
-    written.fill(9);
+    let error = written.resize(101, 4).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { requested: 808, limit: 800 }), "{error:?}");
+    drop(written);
     let seen = open(&path);
     assert_eq!((seen.len(), seen[49], seen[50]), (100, 1, 3));
 }

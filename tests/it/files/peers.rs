@@ -134,7 +134,10 @@ fn what_a_killed_writer_leaves_is_unfinished_until_a_writer_has_repaired_it() {
             peer.get("fill 5");
             peer.kill();
             for result in [try_open(&path), file::read::<[u64]>(&path)] {
-                assert_eq!(text(&path, result), format!("process {pid}, which was writing it, ended before it had finished"));
+                assert_eq!(
+                    text(&path, result),
+                    format!("process {pid}, which was writing it, ended before it had finished")
+                );
             }
             // Who takes it as it is finds what had been written, and it stays what it is.
             let seen = file::options::<[u64]>().unfinished().read(&path).unwrap();
@@ -208,7 +211,11 @@ fn makers_of_one_file_do_not_disturb_each_other() {
                 peer.hear("write").unwrap();
             }
             let seen = open(&path);
-            assert!(seen.len() == 1000 && seen.iter().all(|number| number == &seen[0] && number / 10 == round), "{}", seen[0]);
+            assert!(
+                seen.len() == 1000 && seen.iter().all(|number| number == &seen[0] && number / 10 == round),
+                "{}",
+                seen[0]
+            );
         }
         drop(peers);
         assert_eq!(place.names(), ["value"]);
@@ -304,7 +311,10 @@ fn who_opens_a_file_twice_has_it_as_readers_or_as_one_writer() {
     assert!(matches!(fault(&path, file::read::<[u64]>(&path)), FileFault::Locked { .. }));
     let seen = written.freeze().unwrap();
     let also = open(&path);
-    assert!(matches!(seen.try_into_mut().unwrap_err().reason, Error::File { fault: FileFault::Locked { .. }, .. } | Error::NotAlone(_)));
+    assert!(matches!(
+        seen.try_into_mut().unwrap_err().reason,
+        Error::File { fault: FileFault::Locked { .. }, .. } | Error::NotAlone(_)
+    ));
     drop(also);
     open_mut(&path);
 }

@@ -37,7 +37,10 @@ fn any_offset_and_length_that_fit_are_read_where_they_are() {
                     Ok(found) => assert_eq!(*found, bytes[offset as usize..end as usize], "{offset}, {length:?}"),
                     Err(error) => {
                         let expected = format!("it is too short: {end} bytes expected, 10000 found");
-                        assert!(end > 10_000 && error.to_string().ends_with(&expected), "{offset}, {length:?}: {error}");
+                        assert!(
+                            end > 10_000 && error.to_string().ends_with(&expected),
+                            "{offset}, {length:?}: {error}"
+                        );
                     }
                 }
             }
@@ -135,7 +138,10 @@ fn a_value_of_any_type_is_had_with_metadata_from_elsewhere() {
     let value = opened(&file::options::<Value<[u8; 4]>>().raw_as((), 4).offset(128), &path).unwrap();
     assert_eq!(*value.as_view(), bytes[128..132]);
     let misaligned = file::options::<Value<[u8; 4]>>().raw_as((), 4).offset(64);
-    assert!(matches!(fault(&path, opened(&misaligned, &path)), FileFault::Misaligned { offset: 64, alignment: 128, .. }));
+    assert!(matches!(
+        fault(&path, opened(&misaligned, &path)),
+        FileFault::Misaligned { offset: 64, alignment: 128, .. }
+    ));
     let too_few = file::options::<Value<[u8; 4]>>().raw_as((), 3);
     assert!(matches!(opened(&too_few, &path), Err(Error::Metadata { .. })));
     // What moved: a file of another type's name, by its metadata and its place.

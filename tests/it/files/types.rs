@@ -1,7 +1,8 @@
 //! Every type is in a file what it is in memory.
 
 use commonage::{
-    CheckError, Shared, SharedMut, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut, Value, backed::fingerprint_of, file,
+    CheckError, Shared, SharedMut, ShmemBacked, ShmemChecked, ShmemView, ShmemViewMut, Value, backed::fingerprint_of,
+    file,
 };
 
 use super::Place;
@@ -155,7 +156,7 @@ fn metadata_of_more_than_a_mebibyte_are_refused_and_leave_nothing() {
     let place = Place::new();
     let sound = Sound { samples: vec![0; 4], names: vec!["n".repeat(2 << 20)] };
     let error = file::write(place.path(), &sound).unwrap_err().to_string();
-    assert!(error.contains("2097156 bytes, of 1048576 at most"), "{error}");
+    assert!(error.contains("2097157 bytes, of 1048576 at most"), "{error}");
     assert_eq!(place.names(), [""; 0]);
 }
 
@@ -193,7 +194,9 @@ mod arrays {
         let fortran = Array2::from_shape_fn((3, 4).f(), |(y, x)| (10 * y + x) as f32);
         stays(&fortran, &(0.0, ndarray::Ix2(1, 5)), seen);
         stays(&Array0::from_elem((), 7.0), &(3.0, ndarray::Ix0()), seen);
-        stays(&Array1::from_elem(100_000, 7.0), &(3.0, ndarray::Ix1(7)), |view| format!("{:?} {}", view.shape(), view[6]));
+        stays(&Array1::from_elem(100_000, 7.0), &(3.0, ndarray::Ix1(7)), |view| {
+            format!("{:?} {}", view.shape(), view[6])
+        });
         stays(&Array3::from_elem((2, 0, 3), 7.0), &(3.0, ndarray::Ix3(1, 1, 0)), seen);
         stays(&ArrayD::from_elem(IxDyn(&[2, 1, 2, 2]), 7.0), &(3.0, IxDyn(&[3])), seen);
     }
