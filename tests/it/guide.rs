@@ -3,8 +3,9 @@
 use std::{fs, io, path::Path};
 
 const TRUST: &str = include_str!("../../src/guide/trust.md");
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     include_str!("../../src/guide/containers.md"),
+    include_str!("../../src/guide/files.md"),
     include_str!("../../src/guide/layout.md"),
     include_str!("../../src/guide/migrating.md"),
     include_str!("../../src/guide/platforms.md"),
