@@ -127,7 +127,7 @@ fn kills(test: &str, kills: u32) {
         let mut out = BufReader::new(running.child().stdout.take().expect("it is piped"));
         said(&mut out, "it begins");
         // Within the first value, or later.
-        let later = kill / hows.len() % 2 == 0;
+        let later = (kill / hows.len()).is_multiple_of(2);
         if later {
             said(&mut out, "it has written one");
         }
