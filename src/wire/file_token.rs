@@ -417,7 +417,7 @@ mod tests {
         // The path would have a byte of the MAC.
         assert_eq!(wrong(at::PATH_LEN, &22u32.to_le_bytes()), "length of the path");
         assert_eq!(wrong(at::PATH_LEN, &[0; 4]), "path");
-        assert_eq!(wrong(at::PATH, b"x"), "path", "it is relative");
+        assert_eq!(wrong(at::PATH, b"1"), "path", "it is relative");
         assert_eq!(wrong(at::PATH + 7, &[0]), "path", "it has a NUL");
     }
 
