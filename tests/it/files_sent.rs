@@ -5,6 +5,8 @@ mod handed_over;
 mod here;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(unix)]
+mod unix;
 
 use std::{env, fs, path::Path};
 

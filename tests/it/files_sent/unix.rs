@@ -1,0 +1,33 @@
+//! What is so on Unix: a file that is mapped can be replaced, and has a time.
+
+use std::time::Duration;
+
+use super::{changed::refused, *};
+
+#[test]
+fn who_has_it_keeps_what_was_replaced_and_can_pass_it_on_here_only() {
+    let place = Place::new();
+    let value = bytes_in(&place.path, 100, 7);
+    file::write(&place.path, &[8u8; 100][..]).unwrap();
+    assert_eq!(value, [7; 100]);
+    // It is found among what this process has, not at its path.
+    let token = value.clone().into_token().unwrap();
+    assert!(SharedSlice::<u8>::from_token(&token).unwrap().ptr_eq(&value));
+    drop(value);
+    assert!(matches!(refused(&token), FileFault::Changed { .. }));
+}
+
+#[test]
+fn a_foreign_file_is_known_by_its_time() {
+    let place = Place::new();
+    fs::write(&place.path, [7; 100]).unwrap();
+    // SAFETY: nobody changes it while it is open.
+    let value = unsafe { file::options::<[u8]>().raw().open(&place.path) }.unwrap();
+    let token = value.into_token().unwrap();
+    assert_eq!(SharedSlice::<u8>::from_token(&token).unwrap(), [7; 100]);
+    let file = fs::File::options().write(true).open(&place.path).unwrap();
+    let earlier = file.metadata().unwrap().modified().unwrap() - Duration::from_secs(10);
+    file.set_modified(earlier).unwrap();
+    let changed = refused(&token);
+    assert!(matches!(changed, FileFault::Changed { what: "the time of its last change", .. }), "{changed}");
+}
