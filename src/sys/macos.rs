@@ -18,6 +18,7 @@
 //! what processes share goes by neither.
 
 mod announced;
+mod disk_file;
 mod place;
 mod process;
 mod wait;
@@ -42,14 +43,15 @@ use rustix::{
 
 pub(crate) use self::{
     announced::{Announced, new_id, own_id, renew, replace, set_own_id},
+    disk_file::{back_bytes, extend, guard, link_nameless, open_nameless},
     place::{Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, remove_place, unlink},
     process::process_lives,
     wait::{wait, wait_on, wake_all, wake_one},
 };
 pub(crate) use super::unix::{
-    LockFile, Uninherited, age, at_exit, back_named, create_private, is_in_view, is_no_space, is_removed, largest_file,
-    named_directories, open_private, page_size, path_of_bytes, protect, read_at, remove_file, rename_file,
-    room_for_named, threads_have_ended, try_lock, try_lock_shared, write_at, write_from,
+    DiskFile, LockFile, NewFile, Uninherited, age, at_exit, back_named, create_private, is_in_view, is_no_space,
+    is_removed, largest_file, named_directories, open_private, page_size, path_of_bytes, protect, read_at, remove_file,
+    rename_file, room_for_named, threads_have_ended, try_lock, try_lock_shared, write_at, write_from,
 };
 use crate::{
     Error,

@@ -38,7 +38,8 @@ fn what_must_be_new_takes_nobody_s_place() {
     let path = directory.at("value");
     let making = Making { must_be_new: true, ..making() };
     let first = Draft::new(&path, 1, &making).unwrap();
-    write(&path, b"of another");
+    write(&directory.at("other"), b"of another");
+    fs::rename(directory.at("other"), &path).unwrap();
     let (draft, error) = first.publish(description(), false, Then::Close).map(drop).unwrap_err();
     assert!(matches!(error, Error::File { fault: FileFault::Exists, .. }), "{error}");
     assert!(matches!(fault(Draft::new(&path, 1, &making)), FileFault::Exists));

@@ -153,7 +153,7 @@ impl NewFile {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
         match File::open(directory)?.sync_all() {
             // Some file systems have nothing to do there.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
             done => done,
         }
     }
