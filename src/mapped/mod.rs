@@ -149,13 +149,11 @@ impl Mapped {
 
     /// The words of the header that change; none if this process can't write them, or there is none.
     fn words(&self) -> Option<Words<'_>> {
-        match self.kind {
-            // SAFETY: the header is mapped, and may be written; all who write it do so through these words.
-            FileKind::Headed { .. } if self.access == Access::Write => {
-                Some(unsafe { Words::at(memory::start(&self.map)) })
-            }
-            _ => None,
+        if self.access != Access::Write || !matches!(self.kind, FileKind::Headed { .. }) {
+            return None;
         }
+        // SAFETY: the header is mapped, and may be written; all who write it do so through these words.
+        Some(unsafe { Words::at(memory::start(&self.map)) })
     }
 
     fn identity(&self) -> Identity {

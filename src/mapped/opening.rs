@@ -220,7 +220,7 @@ pub(super) fn range(layout: &Layout, size: u64) -> Result<(u64, u64), FileFault>
     match *layout {
         Layout::Headed => Ok((0, size)),
         Layout::Foreign { offset, len, .. } => {
-            let end = offset.checked_add(len.unwrap_or(0)).unwrap_or(u64::MAX);
+            let end = offset.saturating_add(len.unwrap_or(0));
             if end > size {
                 return Err(FileFault::TooShort { expected: end, found: size });
             }

@@ -34,6 +34,8 @@ use rustix::{
 #[cfg(any(test, not(target_os = "linux")))]
 pub(crate) use self::lock_file::LockFile;
 #[cfg(target_os = "linux")]
+pub(crate) use self::range_lock::RangeLock;
+#[cfg(target_os = "linux")]
 pub(crate) use self::uninherited::{between_forks, close_inherited};
 pub(crate) use self::{
     disk_file::DiskFile, new_file::NewFile, range_lock::range_lock, standard::StandardTaken, uninherited::Uninherited,

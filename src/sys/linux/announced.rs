@@ -62,7 +62,8 @@ impl Announced {
     /// Does another description of the file make a process with this id known? If none does, the process is dead, or has
     /// the file no more.
     pub(crate) fn has(&self, id: u64) -> io::Result<bool> {
-        let had = range_lock(self.0.get()?, libc::F_OFD_GETLK, libc::F_WRLCK, id, 1)?.kind != libc::F_UNLCK;
+        let found = range_lock(self.0.get()?, libc::F_OFD_GETLK, libc::F_WRLCK, id, 1)?;
+        let had = !found.is(libc::F_UNLCK);
         // A program that closes what it has not opened has something else under that number by now, which knows of nobody.
         if had || self.0.is_intact() { Ok(had) } else { Err(Errno::BADF.into()) }
     }

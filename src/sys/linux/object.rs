@@ -22,7 +22,10 @@ use rustix::{
     shm,
 };
 
-use super::{super::unix::range_lock, barred};
+use super::{
+    super::unix::{RangeLock, range_lock},
+    barred,
+};
 use crate::sys::{
     Refusal, Uninherited, largest_file, named_directory,
     unix::{above_standard, kind_of},
@@ -240,11 +243,11 @@ impl Object {
 
     /// Has another description the lock of this byte?
     pub(crate) fn is_locked(&self, byte: u32) -> io::Result<bool> {
-        Ok(self.byte_lock(libc::F_OFD_GETLK, libc::F_WRLCK, byte)? != libc::F_UNLCK)
+        Ok(!self.byte_lock(libc::F_OFD_GETLK, libc::F_WRLCK, byte)?.is(libc::F_UNLCK))
     }
 
-    fn byte_lock(&self, command: i32, kind: i32, byte: u32) -> rustix::io::Result<i32> {
-        Ok(range_lock(self.0.get()?, command, kind, byte.into(), 1)?.kind)
+    fn byte_lock(&self, command: i32, kind: i32, byte: u32) -> rustix::io::Result<RangeLock> {
+        range_lock(self.0.get()?, command, kind, byte.into(), 1)
     }
 }
 

@@ -64,7 +64,7 @@ impl DiskFile {
             inode,
             modified: seconds.wrapping_add(stat.st_mtime_nsec as u64),
             user: stat.st_uid,
-            mode: u32::from(stat.st_mode) & 0o7777,
+            mode: stat.st_mode as u32 & 0o7777,
         })
     }
 
@@ -76,7 +76,7 @@ impl DiskFile {
     /// [`PlaceError::NotAFile`], [`PlaceError::Failed`].
     pub(crate) fn lock(&self, alone: bool) -> Result<bool, PlaceError> {
         let kind = if alone { libc::F_WRLCK } else { libc::F_RDLCK };
-        match range_lock(&self.0, libc::F_OFD_SETLK, kind.into(), 0, 0) {
+        match range_lock(&self.0, libc::F_OFD_SETLK, kind, 0, 0) {
             Ok(_) => Ok(true),
             Err(Errno::AGAIN | Errno::ACCESS) => Ok(false),
             // Of some things that are no files there are no locks.
@@ -107,16 +107,16 @@ impl DiskFile {
 
     /// Lets go of the lock.
     pub(crate) fn unlock(&self) {
-        let _ = range_lock(&self.0, libc::F_OFD_SETLK, libc::F_UNLCK.into(), 0, 0);
+        let _ = range_lock(&self.0, libc::F_OFD_SETLK, libc::F_UNLCK, 0, 0);
     }
 
     /// Whether another has it alone, and which process, if the system knows: of locks that belong to a process it does.
     pub(crate) fn writer(&self) -> (bool, Option<u32>) {
-        let Ok(found) = range_lock(&self.0, libc::F_OFD_GETLK, libc::F_RDLCK.into(), 0, 0) else {
+        let Ok(found) = range_lock(&self.0, libc::F_OFD_GETLK, libc::F_RDLCK, 0, 0) else {
             return (false, None);
         };
         let process = u32::try_from(found.process).ok().filter(|process| *process != 0);
-        match found.kind == i32::from(libc::F_WRLCK) {
+        match found.is(libc::F_WRLCK) {
             true => (true, process),
             false => (false, None),
         }

@@ -7,10 +7,17 @@ use std::{
 
 use rustix::io::{Errno, retry_on_intr};
 
-/// What kind of lock was found, or left, and the process whose it is: of those that belong to one.
+/// A lock that was found, or left: what kind of one, and the process whose it is: of those that belong to one.
 pub(crate) struct RangeLock {
-    pub(crate) kind: i32,
+    kind: i32,
     pub(crate) process: i32,
+}
+
+impl RangeLock {
+    /// Whether it is of this kind: the constants have other types on other platforms.
+    pub(crate) fn is(&self, kind: impl Into<i32>) -> bool {
+        self.kind == kind.into()
+    }
 }
 
 /// Takes, lets go of, or asks for a lock of `len` bytes; of all from `start` on, if that is zero. `command` and `kind` are
@@ -18,14 +25,14 @@ pub(crate) struct RangeLock {
 pub(crate) fn range_lock(
     fd: impl AsFd,
     command: i32,
-    kind: i32,
+    kind: impl Into<i32>,
     start: u64,
     len: u64,
 ) -> rustix::io::Result<RangeLock> {
     // SAFETY: `flock` is a struct of integers, for which zero is a value.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     // The constants have other types than the fields on some platforms; their values are small.
-    lock.l_type = kind as _;
+    lock.l_type = kind.into() as _;
     lock.l_whence = libc::SEEK_SET as _;
     lock.l_start = start.try_into().map_err(|_| Errno::OVERFLOW)?;
     lock.l_len = len.try_into().map_err(|_| Errno::OVERFLOW)?;
