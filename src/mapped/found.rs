@@ -123,9 +123,6 @@ impl Found {
 fn path_of(origin: &Origin) -> Result<PathBuf, Error> {
     let shown = || PathBuf::from(String::from_utf8_lossy(&origin.path).into_owned());
     let no_path = |why| Error::File { path: shown(), fault: FileFault::Path(why) };
-    let path = sys::path_of_bytes(&origin.path).ok_or_else(|| no_path("it is none of this platform"))?;
-    if !path.is_absolute() {
-        return Err(no_path("it is not absolute"));
-    }
-    absolute(&path)
+    let path = sys::path_in(&origin.path);
+    absolute(path.ok_or_else(|| no_path("it is not absolute, or none of a file of this machine"))?)
 }

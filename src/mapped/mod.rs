@@ -9,7 +9,7 @@
 //! A [`Part`] is a handle without its type: on a range of the value in one [`Mapped`] file. As long as there is one, the file
 //! is locked: with others who read it, or alone by who writes it.
 #![allow(unsafe_code)] // Bytes of a mapping become slices here, for the typed rooms above.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code)]
 
 mod advice;
 mod changing;

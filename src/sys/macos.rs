@@ -50,8 +50,8 @@ pub(crate) use self::{
 };
 pub(crate) use super::unix::{
     DiskFile, LockFile, NewFile, Uninherited, age, at_exit, back_named, create_private, is_in_view, is_no_space,
-    is_removed, largest_file, named_directories, open_private, page_size, path_of_bytes, protect, read_at, remove_file,
-    rename_file, room_for_named, threads_have_ended, try_lock, try_lock_shared, write_at, write_from,
+    is_removed, largest_file, named_directories, open_private, page_size, protect, read_at, remove_file, rename_file,
+    room_for_named, threads_have_ended, try_lock, try_lock_shared, write_at, write_from,
 };
 use crate::{
     Error,

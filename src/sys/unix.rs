@@ -119,11 +119,6 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
     file.write_all_at(bytes, offset)
 }
 
-/// A path as the system encodes it (`OsStr::as_encoded_bytes`); none if it can be none here.
-pub(crate) fn path_of_bytes(bytes: &[u8]) -> Option<PathBuf> {
-    Some(PathBuf::from(OsStr::from_bytes(bytes)))
-}
-
 /// Writes bytes to a file, behind what has been written. They may change meanwhile: the system copies them.
 ///
 /// # Safety

@@ -205,11 +205,6 @@ pub(crate) fn anonymous_works() -> bool {
     false
 }
 
-/// A path as the system encodes it (`OsStr::as_encoded_bytes`); none if it is not Unicode: such a path is no token's.
-pub(crate) fn path_of_bytes(bytes: &[u8]) -> Option<PathBuf> {
-    std::str::from_utf8(bytes).ok().map(PathBuf::from)
-}
-
 /// Bytes of the largest file that this process may make.
 pub(crate) fn largest_file() -> u64 {
     u64::MAX
