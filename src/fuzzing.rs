@@ -5,6 +5,8 @@
 //! Compiled with `--cfg fuzzing` only, which `cargo fuzz` sets. The targets are in `fuzz/`.
 #![allow(unsafe_code)] // The control area is overwritten here, through atomics.
 
+mod files;
+
 use std::{
     fmt, mem,
     ptr::NonNull,
@@ -17,6 +19,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeTuple};
 
+pub use self::files::{FileSaid, taken};
 use crate::{
     Backing, Error, Kind, SegmentId, TokenFault, part,
     pool::{self, Attachment, Secret, Source},

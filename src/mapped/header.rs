@@ -212,3 +212,18 @@ impl Words<'_> {
         }
     }
 }
+
+/// For files that say anything, with a right checksum.
+#[cfg(fuzzing)]
+pub(crate) fn forged(said: &crate::fuzzing::FileSaid, metadata: &[u8]) -> [u8; HEADER] {
+    let title = Title {
+        metadata_len: said.metadata_len,
+        fingerprint: said.fingerprint,
+        metadata: said.metadata,
+        data: said.data,
+        data_len: said.data_len,
+    };
+    let mut header = Header { title, id: said.id, secret: [7; 16], checksum: 0 };
+    header.checksum = header.sum(metadata);
+    header.bytes(Now { generation: said.generation, state: said.state, writer: said.writer })
+}

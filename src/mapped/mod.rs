@@ -39,6 +39,8 @@ use std::{
 use memmap2::MmapRaw;
 
 pub use self::advice::Advice;
+#[cfg(fuzzing)]
+pub(crate) use self::header::forged;
 pub(crate) use self::{
     drafting::{Description, Draft, Making, NewLayout, Then, anonymous},
     found::Found,
