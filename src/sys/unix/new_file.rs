@@ -61,16 +61,31 @@ impl NewFile {
             let _ = sweep(&draft);
         }
         let directory = path.parent().unwrap_or(Path::new("/"));
-        let new = match platform::open_nameless(directory)? {
-            Some(fd) => NewFile { file: DiskFile::of(fd.into()), len, path: path.to_owned(), named: false },
-            None => NewFile { file: with_name(&draft)?, len, path: path.to_owned(), named: true },
+        let Some(fd) = platform::open_nameless(directory)? else {
+            return NewFile::with_another_name(path, len, mode);
         };
-        if !new.named && !new.file.lock(true)? {
+        let new = NewFile { file: DiskFile::of(fd.into()), len, path: path.to_owned(), named: false };
+        if !new.file.lock(true)? {
             return Err(PlaceError::Failed("fcntl(F_OFD_SETLK)", io::ErrorKind::WouldBlock.into()));
         }
-        set_mode(&new.file, mode)?;
-        platform::extend(&new.file, 0..len)?;
+        new.prepare(mode)?;
         Ok(new)
+    }
+
+    /// Where there are no files without a name.
+    fn with_another_name(path: &Path, len: u64, mode: u32) -> Result<NewFile, PlaceError> {
+        let file = named(&draft_name(path))?;
+        let mut new = NewFile { file, len, path: path.to_owned(), named: true };
+        if let Err(error) = new.prepare(mode) {
+            new.discard();
+            return Err(error);
+        }
+        Ok(new)
+    }
+
+    fn prepare(&self, mode: u32) -> Result<(), PlaceError> {
+        set_mode(&self.file, mode)?;
+        platform::extend(&self.file, 0..self.len)
     }
 
     /// Makes it longer, by zeros with something behind them.
@@ -173,7 +188,7 @@ impl NewFile {
 }
 
 /// A new file with this name, locked.
-fn with_name(draft: &Path) -> Result<DiskFile, PlaceError> {
+fn named(draft: &Path) -> Result<DiskFile, PlaceError> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let make = || {
         let fd = open(draft, flags, Mode::RUSR | Mode::WUSR).and_then(above_standard);
@@ -218,6 +233,10 @@ fn sweep(draft: &Path) -> Result<bool, PlaceError> {
     };
     let left = DiskFile::of(fd.into());
     left.facts()?;
+    // What has another name by now is a file in view.
+    if !is_at(&left, draft) {
+        return Ok(true);
+    }
     if !left.lock(true)? {
         return Ok(false);
     }
@@ -251,4 +270,123 @@ fn draft_name(path: &Path) -> PathBuf {
     }
     draft.push(SUFFIX);
     path.with_file_name(draft)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs};
+
+    use super::*;
+    use crate::sys::random_u64;
+
+    /// A directory of one's own, removed with all that is in it.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new() -> Directory {
+            let path = env::temp_dir().join(format!("commonage-test-new-{:016x}", random_u64().unwrap()));
+            fs::create_dir(&path).unwrap();
+            Directory(path)
+        }
+
+        fn names(&self) -> Vec<String> {
+            let names = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Without a name, where there are such files, and with another.
+    fn both(path: &Path, len: u64, mut with: impl FnMut(NewFile)) {
+        with(NewFile::create(path, len, 0o600, false).unwrap());
+        with(NewFile::with_another_name(path, len, 0o600).unwrap());
+    }
+
+    #[test]
+    fn a_file_comes_into_view_whole_and_in_place_of_another() {
+        let directory = Directory::new();
+        let path = directory.0.join("value");
+        for old in [false, true] {
+            both(&path, 5, |mut new| {
+                if old {
+                    fs::write(&path, "old").unwrap();
+                }
+                assert_eq!(fs::metadata(&path).is_ok(), old);
+                new.extend(6).unwrap();
+                new.publish(false).unwrap();
+                assert_eq!(fs::read(&path).unwrap(), [0; 6]);
+                new.discard(); // it has no other name any more
+                assert_eq!(directory.names(), ["value"]);
+                fs::remove_file(&path).unwrap();
+            });
+        }
+    }
+
+    #[test]
+    fn what_must_be_new_is_a_draft_as_long_as_something_has_its_name() {
+        let directory = Directory::new();
+        let path = directory.0.join("value");
+        both(&path, 5, |mut new| {
+            fs::write(&path, "old").unwrap();
+            assert!(matches!(new.publish(true), Err(PlaceError::Exists)));
+            assert_eq!(fs::read(&path).unwrap(), b"old");
+            fs::remove_file(&path).unwrap();
+            new.publish(true).unwrap();
+            assert_eq!(directory.names(), ["value"]);
+            fs::remove_file(&path).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_draft_with_a_name_is_its_maker_s_as_long_as_that_lives() {
+        let directory = Directory::new();
+        let path = directory.0.join("value");
+        let mut new = NewFile::with_another_name(&path, 5, 0o600).unwrap();
+        assert_eq!(directory.names(), [".value.commonage-draft"]);
+        assert!(matches!(NewFile::with_another_name(&path, 5, 0o600), Err(PlaceError::Exists)));
+        new.discard();
+        assert!(directory.names().is_empty());
+        // One that dies discards nothing.
+        drop(NewFile::with_another_name(&path, 5, 0o600).unwrap());
+        assert_eq!(directory.names(), [".value.commonage-draft"]);
+        let mut new = NewFile::with_another_name(&path, 5, 0o600).unwrap();
+        new.publish(false).unwrap();
+        assert_eq!(directory.names(), ["value"]);
+    }
+
+    #[test]
+    fn one_who_needs_the_draft_s_name_waits_for_who_has_it() {
+        let directory = Directory::new();
+        let path = directory.0.join("value");
+        fs::write(&path, "old").unwrap();
+        let mut first = NewFile::with_another_name(&path, 5, 0o600).unwrap();
+        let mut second = NewFile::create(&path, 6, 0o600, false).unwrap();
+        thread::scope(|threads| {
+            let published = threads.spawn(move || second.publish(false));
+            first.publish(false).unwrap();
+            drop(first);
+            published.join().unwrap().unwrap();
+        });
+        assert_eq!(fs::read(&path).unwrap(), [0; 6]);
+        assert_eq!(directory.names(), ["value"]);
+    }
+
+    #[test]
+    fn what_is_no_draft_is_not_taken_away() {
+        let directory = Directory::new();
+        let path = directory.0.join("value");
+        fs::create_dir(directory.0.join(".value.commonage-draft")).unwrap();
+        fs::write(&path, "old").unwrap();
+        let mut new = NewFile::create(&path, 5, 0o600, false).unwrap();
+        assert!(new.publish(false).is_err());
+        assert_eq!(directory.names(), [".value.commonage-draft", "value"]);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
 }
