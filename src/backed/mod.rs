@@ -91,7 +91,7 @@ mod value;
 pub use value::Value;
 
 #[cfg(feature = "ndarray")]
-pub use self::ndarray::{ArrayLayout, SharedArray, SharedArrayMut};
+pub use self::ndarray::{ArrayLayout, Order, SharedArray, SharedArrayMut};
 #[cfg(feature = "ndarray")]
 pub(crate) use self::ndarray::{
     narrow_axis, plain_array, required_memory_for, required_memory_of, room_for_array, standard_metadata, write_array,

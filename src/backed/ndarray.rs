@@ -17,8 +17,8 @@ use crate::{Shared, SharedMut, fingerprint::fingerprint_of_family};
 
 mod layout;
 
-pub use layout::ArrayLayout;
-use layout::{Order, count};
+use layout::count;
+pub use layout::{ArrayLayout, Order};
 
 /// An immutable [`ndarray::Array`] in shared memory.
 ///
@@ -109,7 +109,7 @@ pub(crate) fn plain_array<A: NoUninit, D: Dimension>(src: &ArrayRef<A, D>) -> Op
 fn contiguous<A, D: Dimension>(src: &ArrayRef<A, D>) -> Option<(&[A], ArrayLayout<D>)> {
     let (elements, order) = match src.as_slice() {
         Some(elements) => (elements, Order::C),
-        None => (src.t().to_slice()?, Order::F),
+        None => (src.t().to_slice()?, Order::Fortran),
     };
     Some((elements, ArrayLayout::contiguous(src.raw_dim(), order)))
 }

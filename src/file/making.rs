@@ -21,7 +21,7 @@ pub(super) fn fault(path: &Path, fault: FileFault) -> Error {
 }
 
 impl<T: ShmemBacked + ?Sized> Options<T> {
-    fn how(&self, access: Access, guarded: bool) -> How {
+    pub(super) fn how(&self, access: Access, guarded: bool) -> How {
         let layout = match &self.foreign {
             None => Layout::Headed,
             Some(foreign) => Layout::Foreign { offset: self.offset, len: foreign.len(), fingerprint: T::fingerprint() },
@@ -205,7 +205,7 @@ pub(super) fn copy_bytes<T: ShmemBacked + ?Sized>(
     filled(options, path, len, making, |file| file.write_at(0, &bytes[..len]).map(|()| metadata))
 }
 
-fn filled<T: ShmemBacked + ?Sized>(
+pub(super) fn filled<T: ShmemBacked + ?Sized>(
     options: &Options<T>,
     path: &Path,
     len: usize,

@@ -8,7 +8,6 @@
 //! ```
 //!
 //! The format is described in `numpy/lib/format.py`.
-#![allow(dead_code)]
 
 use std::io::{self, Read};
 

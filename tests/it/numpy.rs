@@ -15,7 +15,11 @@ use crate::support::{ChildCommand, Running, said};
 
 #[cfg(feature = "ndarray")]
 mod arrays;
+#[cfg(feature = "ndarray")]
+mod files;
 mod location;
+#[cfg(feature = "ndarray")]
+mod refused;
 
 const PYTHON: &str = "COMMONAGE_PYTHON";
 

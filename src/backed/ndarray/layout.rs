@@ -60,12 +60,12 @@ impl Way {
 }
 
 /// The order of the axes in memory.
-#[derive(Clone, Copy)]
-pub(super) enum Order {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Order {
     /// The last axis varies fastest.
     C,
     /// The first axis varies fastest.
-    F,
+    Fortran,
 }
 
 /// What a dimension is made of.
@@ -89,7 +89,7 @@ impl<D: Dimension> ArrayLayout<D> {
 
     /// The layout of a contiguous array; like ndarray's, its strides are all 0 if it has no elements. Of a shape that
     /// [`count`] does not accept they are any numbers.
-    pub(super) fn contiguous(shape: D, order: Order) -> Self {
+    pub(crate) fn contiguous(shape: D, order: Order) -> Self {
         let mut strides = D::zeros(shape.ndim());
         if !numbers(&shape).contains(&0) {
             let mut step = 1usize;
@@ -99,7 +99,7 @@ impl<D: Dimension> ArrayLayout<D> {
             };
             match order {
                 Order::C => (0..shape.ndim()).rev().for_each(&mut set),
-                Order::F => (0..shape.ndim()).for_each(&mut set),
+                Order::Fortran => (0..shape.ndim()).for_each(&mut set),
             }
         }
         Self::with(shape, strides)

@@ -1,3 +1,0 @@
-//! Arrays in `.npy` files, NumPy's own.
-
-pub use crate::numpy::{Header, NumPyElement};
