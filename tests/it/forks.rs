@@ -93,6 +93,7 @@ fn a_child_can_neither_send_nor_change_what_it_has_inherited() {
                 |error: Error| assert!(matches!(error, Error::Inherited { process } if process == parent), "{error:?}");
             inherited(value.ticket().map(drop).unwrap_err());
             inherited(value.clone().into_token().unwrap_err());
+            inherited(value.location().unwrap_err());
             let error = postcard::to_stdvec(&value).unwrap_err().to_string();
             let json = serde_json::to_string(&value).unwrap_err().to_string();
             assert!(json.contains("inherited") && json.contains(&parent.to_string()), "{json}, {error}");
