@@ -20,6 +20,8 @@ mod files;
 mod location;
 #[cfg(feature = "ndarray")]
 mod refused;
+#[cfg(feature = "ndarray")]
+mod sending;
 
 const PYTHON: &str = "COMMONAGE_PYTHON";
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use commonage::{
-    Shared, SharedArray, SharedArrayMut,
+    Error, FileFault, Shared, SharedArray, SharedArrayMut,
     file::npy::{self, Header, Order},
 };
 use ndarray::{ArrayD, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, IxDyn};
@@ -190,6 +190,9 @@ fn a_private_array_changes_no_file() {
     let mut private = unsafe { commonage::file::options::<ArrayD<i32>>().open_npy_private(&path) }.unwrap();
     private.as_view_mut().fill(3);
     assert_eq!(private.as_view().sum(), 30_000);
+    // Nor has it a place that others could look at.
+    let error = private.freeze().unwrap().location().unwrap_err();
+    assert!(matches!(error, Error::File { fault: FileFault::NotSent { .. }, .. }), "{error:?}");
     assert_eq!(open::<i32, IxDyn>(&path).as_view(), made::<i32>(&[100, 100], false));
 }
 

@@ -41,7 +41,7 @@ def is_made(array, dtype, shape, view="a"):
 
 def write(path, dtype, shape, order, version):
     with open(path, "wb") as file:
-        numpy.lib.format.write_array(file, made(dtype, shape, order), version)
+        numpy.lib.format.write_array(file, made(dtype, shape, order), tuple(version))
 
 
 def load(path, dtype, shape, order):
