@@ -16,7 +16,8 @@ use crate::{Error, FileFault, NumPyElement, part::Part, sys::Whereabouts};
 /// line into a read-only NumPy array.
 ///
 /// It is no token: it keeps nothing. It is right as long as the process that it was made in has a handle on the value;
-/// what is at that place afterwards may be anything.
+/// what is at that place afterwards may be anything. Of a value in a file it is the file's path, which leads there until
+/// somebody puts another file in its place.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Location {

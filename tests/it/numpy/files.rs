@@ -45,6 +45,29 @@ fn is_mapped_along_its_axes<E: Made, D: Dimension>(path: &str, expected: &ArrayD
     assert_eq!(array.as_view().into_dyn(), expected.view(), "{path}");
 }
 
+struct RoundTrips(Directory);
+
+impl ForEach for RoundTrips {
+    fn with<E: Made>(&mut self) {
+        let path = format!("{}/round.npy", self.0.0);
+        for &shape in SHAPES {
+            for fortran_order in [false, true] {
+                let array = made::<E>(shape, fortran_order);
+                npy::write(&path, &array).unwrap();
+                let mapped: SharedArray<E, IxDyn> = open(&path);
+                assert_eq!(mapped.as_view(), array);
+                assert_eq!(mapped.as_view().strides(), Shared::copy_from(&array).unwrap().as_view().strides());
+                assert_eq!(npy::read::<E, IxDyn>(&path).unwrap().as_view(), array);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_written_here_is_read_here() {
+    for_each_type(&mut RoundTrips(Directory::new()));
+}
+
 struct Written {
     numpy: NumPy,
     directory: Directory,
