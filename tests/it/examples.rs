@@ -1,10 +1,14 @@
 //! The examples, run as their users run them. They fail by themselves if what they show is not so.
 
-use std::io::{BufRead, BufReader};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+};
 
 use crate::{
     named::Name,
-    support::{BOTH, can_be_alone, example, said},
+    support::{BOTH, Directory, can_be_alone, example, listing, said},
 };
 
 /// Of what has a name, these find all there is, so they must be alone with it.
@@ -87,6 +91,87 @@ fn a_reader_of_telemetry_waits_for_a_writer_and_outlives_one_that_is_killed() {
     writer.success();
     assert!(new(&mut from_reader) > 1);
     reader.success();
+}
+
+#[test]
+fn a_simulation_that_is_killed_again_and_again_comes_to_the_same_end() {
+    let output = example("checkpoint").arg("--steps").arg("200").arg("--every").arg("20").run_to_success();
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert!(!output.starts_with("0 times killed") && output.contains(", 10 checkpoints, "), "{output}");
+    assert!(output.contains("after 200 steps the plate has ") && output.contains("bit by bit"), "{output}");
+}
+
+/// What `npy_stats` prints of its arguments, without the name of a file in it, and without how long it took.
+fn summary(arguments: &[&str]) -> Vec<String> {
+    let example = arguments.iter().fold(example("npy_stats"), |example, argument| example.arg(argument));
+    let output = String::from_utf8(example.run_to_success().stdout).unwrap();
+    let (_, output) = output.split_once("numbers ").expect("how many there are");
+    output.lines().take(5).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// The same, of a file with these numbers in 64 rows, gone over by three processes.
+fn summary_of(numbers: &[f64]) -> Vec<String> {
+    let directory = Directory::new();
+    let path = Path::new(&directory.0).join("numbers.npy");
+    let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': (64, {}), }}", numbers.len() / 64);
+    header = format!("{header:117}\n");
+    let mut file = [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+    file.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    fs::write(&path, file).unwrap();
+    summary(&["--workers", "3", path.to_str().unwrap()])
+}
+
+#[test]
+fn what_there_is_in_a_file_of_numbers_is_found_by_several_processes() {
+    let numbers: Vec<f64> = (1..=64_000).map(f64::from).collect();
+    let expected = ["<f8, 64 x 1000", "mean 32000.500000", "standard deviation 18475.208612"];
+    assert_eq!(summary_of(&numbers), [&expected[..], &["min 1.000000", "max 64000.000000"]].concat());
+
+    // Close together, and far from zero.
+    let numbers: Vec<f64> = (0..64_000).map(|index| 1e9 + f64::from(index % 2)).collect();
+    let found = summary_of(&numbers);
+    assert_eq!(found[1..3], ["mean 1000000000.500000", "standard deviation 0.500000"]);
+
+    let mut numbers = vec![1.0; 64_000];
+    numbers[63_999] = f64::NAN;
+    assert_eq!(summary_of(&numbers)[1..], ["mean nan", "standard deviation nan", "min nan", "max nan"]);
+
+    let mut numbers = vec![1.0; 64_000];
+    numbers[0] = f64::INFINITY;
+    numbers[63_999] = f64::INFINITY;
+    assert_eq!(summary_of(&numbers)[1..], ["mean inf", "standard deviation nan", "min 1.000000", "max inf"]);
+}
+
+#[test]
+fn a_file_of_numbers_is_made_where_none_is_named() {
+    let of = |workers: &str, dtype: &str| summary(&["--workers", workers, "--make", "50x70", dtype]);
+    for dtype in ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"] {
+        let found = of("4", dtype);
+        assert!(found[0].ends_with(&format!("{dtype}, 50 x 70")), "{found:?}");
+        assert_eq!(found, of("1", dtype), "whoever does how much of it");
+    }
+}
+
+#[test]
+fn what_is_no_file_of_numbers_is_refused_in_a_sentence() {
+    let directory = Directory::new();
+    let path = |name: &str| Path::new(&directory.0).join(name).to_str().unwrap().to_owned();
+    fs::write(path("text.npy"), "no numbers").unwrap();
+    let refused = |arguments: &[&str]| {
+        let example = arguments.iter().fold(example("npy_stats"), |example, argument| example.arg(argument));
+        let output = example.spawn().output();
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("npy_stats: ") && said.lines().count() == 1, "{said}");
+        said
+    };
+    assert!(refused(&[&path("missing.npy")]).contains("it does not exist"));
+    assert!(refused(&[&path("text.npy")]).contains("NUMPY"));
+    assert!(refused(&[&directory.0]).contains(&directory.0));
+    assert!(refused(&["--make", "0x3", "f8", &path("none.npy")]).contains("has no numbers in it"));
+    assert!(refused(&["--make", "3", "c16"]).contains("c16"));
+    assert!(refused(&["--make", "3", "f8", &path("text.npy")]).contains("exists"));
+    assert_eq!(listing(&directory.0), ["none.npy", "text.npy"]);
 }
 
 #[cfg(target_os = "linux")]

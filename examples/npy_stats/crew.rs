@@ -1,0 +1,149 @@
+//! The workers, as their parent sees them: started, listened to, and missed when they die.
+
+use std::{
+    env, fmt,
+    fs::File,
+    io,
+    process::{self, Child, ExitStatus, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use indicatif::ProgressBar;
+use ipc_channel::ipc::{IpcOneShotServer, IpcSender};
+
+use crate::{
+    Failure,
+    numbers::Numbers,
+    summary::Summary,
+    worker::{Hello, Reply},
+};
+
+/// How often to look whether a silent worker is still there.
+const LOOK: Duration = Duration::from_millis(20);
+/// The most files that a worker keeps open in this process.
+const FILES: usize = 6;
+/// How long a worker that has hung up may take to end.
+const END: Duration = Duration::from_secs(2);
+
+/// Which worker, and what has come of it.
+type Report = (usize, Result<Option<Summary>, Failure>);
+
+/// The workers. Those that still run when it is dropped are killed.
+pub(crate) struct Crew {
+    workers: Vec<Worker>,
+    reports: mpsc::Sender<Report>,
+    inbox: mpsc::Receiver<Report>,
+}
+
+struct Worker {
+    process: Child,
+    /// Where it is to report.
+    server: String,
+    conversation: Option<JoinHandle<()>>,
+}
+
+impl Crew {
+    /// A crew that is to have so many workers.
+    pub(crate) fn of(workers: usize) -> Result<Self, Failure> {
+        // `ipc-channel` panics when there is no room for the descriptors that a message brings.
+        let program = env::current_exe()?;
+        let room: io::Result<Vec<File>> = (0..workers * FILES).map(|_| File::open(&program)).collect();
+        room.map_err(|error| format!("there is no room for {workers} workers: {error}"))?;
+        let (reports, inbox) = mpsc::channel();
+        Ok(Crew { workers: Vec::new(), reports, inbox })
+    }
+
+    /// Starts a worker, this program once more, and a thread that talks to it.
+    pub(crate) fn hire(&mut self, numbers: Numbers, bar: &ProgressBar) -> Result<(), Failure> {
+        let number = self.workers.len();
+        let cannot = |error: &dyn fmt::Display| format!("can't start worker {}: {error}", number + 1);
+        let (listener, server) = IpcOneShotServer::new().map_err(|error| cannot(&error))?;
+        let mut command = process::Command::new(env::current_exe()?);
+        let process = command.arg("--worker").arg(&server).stdin(Stdio::null()).spawn();
+        let process = process.map_err(|error| cannot(&error))?;
+        let (reports, bar) = (self.reports.clone(), bar.clone());
+        self.workers.push(Worker { process, server, conversation: None });
+        let conversation = thread::Builder::new().spawn(move || {
+            // Nobody listens any more if another worker has failed.
+            let _ = reports.send((number, converse(listener, numbers, &bar)));
+        });
+        self.workers[number].conversation = Some(conversation.map_err(|error| cannot(&error))?);
+        Ok(())
+    }
+
+    /// Waits for all workers: their results, in the order in which they were hired.
+    pub(crate) fn results(mut self) -> Result<Vec<Option<Summary>>, Failure> {
+        let mut results: Vec<Option<Option<Summary>>> = self.workers.iter().map(|_| None).collect();
+        while results.iter().any(Option::is_none) {
+            match self.inbox.recv_timeout(LOOK) {
+                Ok((number, Ok(summary))) => results[number] = Some(summary),
+                Ok((number, Err(error))) => {
+                    let status = self.workers[number].end().filter(|status| !status.success());
+                    let why = status.map_or(error.to_string(), |status| format!("it died ({status})"));
+                    return Err(format!("worker {} of {} failed: {why}", number + 1, self.workers.len()).into());
+                }
+                // A conversation notices by itself when its worker dies, except before that worker has reported.
+                Err(RecvTimeoutError::Timeout) => self.workers.iter_mut().for_each(Worker::release_if_dead),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err("the conversations with the workers broke off".into());
+                }
+            }
+        }
+        for worker in &mut self.workers {
+            worker.end();
+        }
+        Ok(results.into_iter().flatten().collect())
+    }
+}
+
+impl Worker {
+    /// Its exit status, once it has ended; `None` if it does not.
+    fn end(&mut self) -> Option<ExitStatus> {
+        let begin = Instant::now();
+        loop {
+            match self.process.try_wait() {
+                Ok(None) if begin.elapsed() < END => thread::sleep(Duration::from_millis(1)),
+                Ok(status) => return status,
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Waiting for a report has no timeout; if the worker can't report any more, this stands in for it and hangs up.
+    fn release_if_dead(&mut self) {
+        if let Ok(Some(_)) = self.process.try_wait() {
+            drop(IpcSender::<()>::connect(self.server.clone()));
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Both fail only if it has ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        self.release_if_dead();
+        if let Some(conversation) = self.conversation.take() {
+            let _ = conversation.join();
+        }
+    }
+}
+
+/// Talks to one worker until its result is here. Then hangs up, and the worker ends.
+fn converse(
+    listener: IpcOneShotServer<Hello>,
+    numbers: Numbers,
+    bar: &ProgressBar,
+) -> Result<Option<Summary>, Failure> {
+    let (_, worker) = listener.accept().map_err(|_| "it ended before it reported")?;
+    worker.jobs.send(numbers)?;
+    loop {
+        match worker.replies.recv().map_err(|_| "it ended before it was done")? {
+            Reply::Progress(count) => bar.inc(count),
+            Reply::Failed(why) => return Err(why.into()),
+            Reply::Done(summary) => return Ok(summary),
+        }
+    }
+}
