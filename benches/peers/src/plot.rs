@@ -7,8 +7,8 @@ use plotters::prelude::*;
 use crate::{
     Outcome,
     peers::{
-        ByHand, COMMONAGE, D_BUS, Iceoryx2, IpcShared, LIMITS, MappedFile, Peer, RING_IN_PLACE, Sent, Sharify,
-        UNIX_SOCKET, WriteOnce,
+        ByHand, COMMONAGE, D_BUS, IN_PLACE, Iceoryx2, IpcShared, LIMITS, MappedFile, Peer, Sent, Sharify, UNIX_SOCKET,
+        WriteOnce,
     },
     report::{Measured, bytes},
     stats::Spread,
@@ -22,7 +22,7 @@ const COLUMNS: usize = 2;
 /// Whose lines are drawn, in which colours, in the legend's order.
 const COLOURS: [(&str, RGBColor); 11] = [
     (COMMONAGE, RGBColor(0, 90, 170)),
-    (RING_IN_PLACE, RGBColor(125, 70, 190)),
+    (IN_PLACE, RGBColor(125, 70, 190)),
     (Sharify::NAME, RGBColor(213, 94, 0)),
     (ByHand::NAME, RGBColor(0, 158, 115)),
     (IpcShared::NAME, RGBColor(204, 121, 167)),

@@ -2,11 +2,17 @@
 
 mod directory;
 mod mapped;
+mod ours;
 mod plain;
 
 use std::path::Path;
 
-pub(crate) use self::{directory::Directory, mapped::Mapped, plain::Plain};
+pub(crate) use self::{
+    directory::Directory,
+    mapped::Mapped,
+    ours::{Ours, OursInPlace},
+    plain::Plain,
+};
 use crate::Outcome;
 
 /// A way to have a slice of `u64` in a file. All read the same file, which has the numbers at its end.

@@ -59,7 +59,7 @@ pub(crate) const LIMITS: [&str; 15] = [
 
 /// All peers, in the order of the tables' columns.
 pub(crate) const PEERS: [&str; 22] = [
-    RING_IN_PLACE,
+    IN_PLACE,
     Sharify::NAME,
     ByHand::NAME,
     IpcShared::NAME,
@@ -96,8 +96,8 @@ pub(crate) const SEQLOCK: &str = "seqlock";
 /// commonage too, but from a slice, beside what is built in place.
 pub(crate) const COPIED: &str = "commonage, from a slice";
 
-/// commonage's ring too, but written and read in place, beside its safe calls, which copy.
-pub(crate) const RING_IN_PLACE: &str = "commonage, in place";
+/// commonage too, but what its safe calls copy, a ring's or a file's contents, is written and read in place.
+pub(crate) const IN_PLACE: &str = "commonage, in place";
 /// shmem-ipc's ring without anything that sleeps or wakes.
 pub(crate) const SHMEM_IPC_POLLING: &str = "shmem-ipc, polling";
 pub(crate) const UNIX_SOCKET: &str = "Unix socket";

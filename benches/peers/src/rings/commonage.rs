@@ -7,7 +7,7 @@ use commonage::ring::{Fds, Receiver, RingError, Sender, channel};
 use super::{Across, BothWays, Ends, Items, Lent, Payloads, Polled, lent::adopt, spin};
 use crate::{
     Outcome,
-    peers::{COMMONAGE, RING_IN_PLACE, sum},
+    peers::{COMMONAGE, IN_PLACE, sum},
 };
 
 /// This crate's ring.
@@ -38,7 +38,7 @@ impl Manner for Blocking {
 }
 
 impl Manner for InPlace {
-    const NAME: &'static str = RING_IN_PLACE;
+    const NAME: &'static str = IN_PLACE;
     const MANNER: &'static str = "in-place";
 }
 

@@ -3,7 +3,7 @@ use std::{hint::black_box, path::PathBuf, rc::Rc};
 use super::{MIB, source};
 use crate::{
     Outcome,
-    files::{Directory, Filed, Mapped, Plain, Written},
+    files::{Directory, Filed, Mapped, Ours, OursInPlace, Plain, Written},
     measure::Cell,
     peers::{payload, sum},
     report::{Row, Target, Work},
@@ -29,7 +29,11 @@ pub(super) fn open() -> Work {
         cells: |row| {
             let case = Case::of(row)?;
             let to_write = row.name == TO_WRITE;
-            Ok(vec![opened::<Mapped>(&case, to_write), opened::<Plain>(&case, to_write)])
+            Ok(vec![
+                opened::<Ours>(&case, to_write),
+                opened::<Mapped>(&case, to_write),
+                opened::<Plain>(&case, to_write),
+            ])
         },
     }
 }
@@ -44,7 +48,7 @@ pub(super) fn in_order() -> Work {
         rows: [64 * MIB, GIB].map(|size| Row::new(size, [within(1.05)])).into(),
         cells: |row| {
             let case = Case::of(row)?;
-            Ok(vec![summed::<Mapped>(&case), summed::<Plain>(&case)])
+            Ok(vec![summed::<Ours>(&case), summed::<Mapped>(&case), summed::<Plain>(&case)])
         },
     }
 }
@@ -59,7 +63,7 @@ pub(super) fn here_and_there() -> Work {
         rows: [64 * MIB, GIB].map(|size| Row::new(size, [within(1.05)])).into(),
         cells: |row| {
             let case = Case::of(row)?;
-            Ok(vec![gathered::<Mapped>(&case)?, gathered::<Plain>(&case)?])
+            Ok(vec![gathered::<Ours>(&case)?, gathered::<Mapped>(&case)?, gathered::<Plain>(&case)?])
         },
     }
 }
@@ -69,7 +73,7 @@ pub(super) fn write_durably() -> Work {
         name: "file, create + write, on the disk",
         touched: "all: read once, and written once",
         how: "From a slice, as a whole: under another name or none, which is then changed, so that what was there before is \
-              replaced. The contents are on the disk before that, the directory after it: memmap2's contents by `flush`, \
+              replaced; in place, a draft of zeros is filled in its map. The contents are on the disk before that, the directory after it: memmap2's contents by `flush`, \
               std::fs's by `sync_all`. commonage writes a header too, and reserves the room on the disk; memmap2 only sets \
               the length, so that a full disk is a SIGBUS",
         drawn: false,
@@ -93,7 +97,12 @@ pub(super) fn write() -> Work {
 
 fn all_written(row: &Row, durable: bool) -> Outcome<Vec<Cell>> {
     let source = source(row);
-    Ok(vec![written::<Mapped>(&source, durable)?, written::<Plain>(&source, durable)?])
+    Ok(vec![
+        written::<Ours>(&source, durable)?,
+        written::<OursInPlace>(&source, durable)?,
+        written::<Mapped>(&source, durable)?,
+        written::<Plain>(&source, durable)?,
+    ])
 }
 
 fn within(times: f64) -> Target {
@@ -113,7 +122,7 @@ impl Case {
     fn of(row: &Row) -> Outcome<Rc<Self>> {
         let directory = Directory::new()?;
         let (path, payload) = (directory.file(), payload(row.size));
-        <Plain as Written>::write(&path, &payload, true)?;
+        <Ours as Written>::write(&path, &payload, true)?;
         Ok(Rc::new(Case { _directory: directory, path, size: row.size, right: (payload[0], sum(&payload)) }))
     }
 }

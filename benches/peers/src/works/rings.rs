@@ -2,7 +2,7 @@ use super::{KIB, MIB, source};
 use crate::{
     Outcome,
     measure::Cell,
-    peers::{D_BUS, Peer, RING_IN_PLACE, RTRB, UNIX_SOCKET, WriteOnce},
+    peers::{D_BUS, IN_PLACE, Peer, RTRB, UNIX_SOCKET, WriteOnce},
     report::{Row, Target, Work},
     rings::{
         Blocking, Boxes, InPlace, Ours, Queue, Rtrb, SharedRing, Sleeping, Stream, Trying,
@@ -62,13 +62,13 @@ fn one_thread_targets(size: usize) -> Vec<Target> {
     match size {
         SMALL => vec![Target::AtMost { nanoseconds: 25.0 }],
         FRAME => vec![
-            Target::For { who: RING_IN_PLACE, target: &Target::NoSlower { than: SHMEM_IPC } },
-            Target::For { who: RING_IN_PLACE, target: &Target::Faster { times: 4.3, than: UNIX_SOCKET } },
+            Target::For { who: IN_PLACE, target: &Target::NoSlower { than: SHMEM_IPC } },
+            Target::For { who: IN_PLACE, target: &Target::Faster { times: 4.3, than: UNIX_SOCKET } },
             Target::Within { of: SHMEM_IPC, times: 1.6 },
         ],
         LARGE => vec![
-            Target::For { who: RING_IN_PLACE, target: &Target::Faster { times: 4.0, than: UNIX_SOCKET } },
-            Target::For { who: RING_IN_PLACE, target: &Target::Faster { times: 80.0, than: D_BUS } },
+            Target::For { who: IN_PLACE, target: &Target::Faster { times: 4.0, than: UNIX_SOCKET } },
+            Target::For { who: IN_PLACE, target: &Target::Faster { times: 80.0, than: D_BUS } },
             Target::Faster { times: 4.0, than: UNIX_SOCKET },
             Target::Faster { times: 80.0, than: D_BUS },
         ],
