@@ -145,8 +145,8 @@ fn what_there_is_in_a_file_of_numbers_is_found_by_several_processes() {
 #[test]
 fn a_file_of_numbers_is_made_where_none_is_named() {
     let of = |workers: &str, dtype: &str| summary(&["--workers", workers, "--make", "50x70", dtype]);
-    for dtype in ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"] {
-        let found = of("4", dtype);
+    for dtype in ["b1", "i2", "u8", "f4"] {
+        let found = of("3", dtype);
         assert!(found[0].ends_with(&format!("{dtype}, 50 x 70")), "{found:?}");
         assert_eq!(found, of("1", dtype), "whoever does how much of it");
     }
