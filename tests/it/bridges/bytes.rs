@@ -1,12 +1,12 @@
 //! `Bytes` that own a handle.
 
-use std::thread;
+use std::{path::Path, thread};
 
 use ::bytes::Bytes;
-use commonage::{Shared, SharedSlice, SharedStr, stats};
+use commonage::{Error, FileFault, Shared, SharedSlice, SharedStr, file, stats};
 
 use super::from_one_to_another;
-use crate::support::on_both_backings;
+use crate::support::{Directory, on_both_backings};
 
 #[test]
 fn the_bytes_lie_where_the_slice_lies() {
@@ -78,6 +78,24 @@ fn the_value_goes_when_the_last_bytes_go() {
         thread::spawn(move || drop(part)).join().unwrap();
         assert_eq!(stats().blocks, before);
     });
+}
+
+#[test]
+fn the_bytes_of_a_file_keep_it_open() {
+    let directory = Directory::new();
+    let path = Path::new(&directory.0).join("numbers");
+    file::write(&path, &[1_u32, 2, 3][..]).unwrap();
+    // SAFETY: nobody else has the directory.
+    let mapped: SharedSlice<u32> = unsafe { file::open(&path) }.unwrap();
+    let at = mapped.as_ptr();
+    let part = mapped.into_bytes().slice(4..8);
+    assert_eq!((part.as_ptr(), &part[..]), (at.wrapping_add(1).cast(), &2_u32.to_ne_bytes()[..]));
+    // SAFETY: as above.
+    let to_write = || unsafe { file::open_mut::<[u32]>(&path) };
+    let locked = to_write().unwrap_err();
+    assert!(matches!(locked, Error::File { fault: FileFault::Locked { .. }, .. }), "{locked}");
+    drop(part);
+    assert!(to_write().is_ok());
 }
 
 #[test]
