@@ -46,33 +46,30 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Opens what is there, and locks it.
-    pub(super) fn open(path: PathBuf, access: FileAccess, timeout: Duration) -> Result<Held, Error> {
+    /// Opens what is there, and locks it. Each time that it could not be locked, what has the name is opened anew: it may be
+    /// another by then.
+    pub(super) fn open(mut path: PathBuf, access: FileAccess, timeout: Duration) -> Result<Held, Error> {
         let alone = access == FileAccess::Write;
         let home = Home::here();
         let began = Instant::now();
         let mut pause = Duration::from_micros(50);
-        let mut opened = None;
         loop {
-            if opened.is_none() {
-                let file = DiskFile::open(&path, alone).map_err(|error| not_had(&path, error))?;
-                opened = file.map(|file| Held { file, path: path.clone(), home });
-            }
-            if let Some(held) = &opened
-                && held.file.lock(alone).map_err(|error| held.error(error))?
-            {
-                break;
+            let mut in_vain = None;
+            if let Some(file) = DiskFile::open(&path, alone).map_err(|error| not_had(&path, error))? {
+                let held = Held { file, path, home };
+                if held.file.lock(alone).map_err(|error| held.error(error))? {
+                    return Ok(held);
+                }
+                path = held.path.clone();
+                in_vain = Some(held);
             }
             let Some(left) = timeout.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else {
-                return Err(match opened {
-                    Some(held) => held.locked(access),
-                    None => who_has(path, access),
-                });
+                return Err(in_vain.map_or_else(|| who_has(path, access), |held| held.locked(access)));
             };
+            drop(in_vain);
             thread::sleep(pause.min(left));
             pause = (pause * 2).min(Duration::from_millis(5));
         }
-        opened.ok_or_else(|| who_has(path, access))
     }
 
     /// Of a file that has been locked already.

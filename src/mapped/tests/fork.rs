@@ -1,8 +1,11 @@
 //! Forked children, and what only a Unix has.
 
-use std::os::unix::{
-    fs::{MetadataExt, PermissionsExt, symlink},
-    net::UnixStream,
+use std::{
+    io::Read,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, symlink},
+        net::UnixStream,
+    },
 };
 
 use super::*;

@@ -12,7 +12,7 @@ mod writers;
 use std::{
     env,
     fs::{self, File},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{Seek, SeekFrom, Write},
     path::PathBuf,
 };
 

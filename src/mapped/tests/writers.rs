@@ -114,3 +114,22 @@ fn a_lock_is_waited_for_as_long_as_is_said() {
         assert_eq!(reader.join().unwrap(), b"some bytes");
     });
 }
+
+#[cfg(unix)]
+#[test]
+fn who_waits_for_a_file_gets_what_has_its_name_in_the_end() {
+    let directory = Directory::new();
+    let path = directory.at("value");
+    write(&path, b"old");
+    let writer = opened(&path, Access::Write).unwrap();
+    thread::scope(|threads| {
+        let how = How { lock_timeout: Duration::from_secs(20), ..How::new(Access::Read) };
+        let reader = threads.spawn({
+            let path = &path;
+            move || read(&open(path, &how).unwrap().begin())
+        });
+        write(&path, b"new");
+        drop(writer);
+        assert_eq!(reader.join().unwrap(), b"new");
+    });
+}
