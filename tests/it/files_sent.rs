@@ -1,5 +1,7 @@
 //! Values in files, sent: the receiver maps the same file.
 
+#[cfg(feature = "ndarray")]
+mod arrays;
 mod changed;
 mod handed_over;
 mod here;
