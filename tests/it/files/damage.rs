@@ -1,6 +1,6 @@
 //! Files that are not what they should be: each is an error that says so, and none is believed.
 
-use std::{fs, io};
+use std::{fs, io, time::Duration};
 
 use commonage::{Error, FileAccess, FileFault, Shared, SharedSlice, Value, file};
 
@@ -183,6 +183,22 @@ fn every_fault_says_what_it_is() {
         (
             FileFault::Locked { wanted: FileAccess::Write, process: 1, by: None },
             "process 1 can't write it: others read or write it".to_owned(),
+        ),
+        (
+            FileFault::StillHeld { waited: Duration::from_secs(2) },
+            "its sender, or who has claimed it before, still has it after 2s".to_owned(),
+        ),
+        (
+            FileFault::AlreadyClaimed,
+            "the token that leads to it has been claimed before, or the file has had another writer since".to_owned(),
+        ),
+        (
+            FileFault::Changed { what: "the generation", expected: 3, found: 0x14 },
+            "it is not what the token was made for: the generation is 0x14, 0x3 expected".to_owned(),
+        ),
+        (
+            FileFault::Npy { what: "the type", expected: "<f8".to_owned(), found: ">f8".to_owned() },
+            "as an .npy file: the type is >f8, <f8 expected".to_owned(),
         ),
         (
             FileFault::Unfinished { process: 7 },

@@ -17,6 +17,11 @@ pub(super) fn is_guarded_or_not(path: &Path, found: Result<SharedSlice<u64>, Err
     assert!(matches!(fault, FileFault::Unguarded { .. }), "{fault:?}");
 }
 
+/// A file that others have mapped is replaced, and they keep the old one.
+pub(super) fn when_replaceable(write: impl Fn() -> Result<(), Error>) {
+    write().unwrap();
+}
+
 #[test]
 fn the_mode_is_what_was_asked_for_whatever_the_umask() {
     let place = Place::new();

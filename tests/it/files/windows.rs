@@ -5,6 +5,7 @@ use std::path::Path;
 use commonage::{Error, FileFault, SharedSlice, file};
 
 use super::{Place, fault, open, open_mut, try_open};
+use crate::scene::until;
 
 /// What this process has open, others may only read.
 #[track_caller]
@@ -13,6 +14,14 @@ pub(super) fn is_guarded_or_not(path: &Path, found: Result<SharedSlice<u64>, Err
     assert_eq!(*value, [1; 100]);
     assert!(std::fs::OpenOptions::new().write(true).open(path).is_err());
     assert_eq!(*open(path), [1; 100], "others read it beside");
+}
+
+/// A file that others have open is replaced once they let go, and one maker at a time has the name of its draft.
+pub(super) fn when_replaceable(write: impl Fn() -> Result<(), Error>) {
+    until("nobody has the file open", || match write() {
+        Err(Error::File { fault: FileFault::Denied(_) | FileFault::Exists | FileFault::Locked { .. }, .. }) => None,
+        result => Some(result.unwrap()),
+    });
 }
 
 #[test]
