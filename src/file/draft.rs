@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Options, making::fault};
+use super::{
+    Options,
+    making::{fault, in_the_way},
+};
 #[cfg(doc)]
 use crate::Error;
 use crate::{
@@ -46,6 +49,7 @@ pub struct Draft<T: ShmemBacked + ?Sized> {
     /// Made by `T` for the file's bytes, or by its views.
     metadata: T::MetaData,
     durable: bool,
+    must_be_new: bool,
     /// The file says of itself what is in it.
     headed: bool,
     /// Like a `Box`, it gives out `&T`s and `&mut T`s (as views), never both.
@@ -54,8 +58,9 @@ pub struct Draft<T: ShmemBacked + ?Sized> {
 
 impl<T: ShmemBacked + ?Sized> Draft<T> {
     pub(super) fn new(options: &Options<T>, file: mapped::Draft, metadata: T::MetaData) -> Self {
-        let (file, durable, headed) = (Ok(file), options.durable, options.foreign.is_none());
-        Draft { file, metadata, durable, headed, of: PhantomData }
+        let Options { durable, must_be_new, .. } = *options;
+        let headed = options.foreign.is_none();
+        Draft { file: Ok(file), metadata, durable, must_be_new, headed, of: PhantomData }
     }
 
     /// Where the file will be: absolute.
@@ -113,7 +118,7 @@ impl<T: ShmemBacked + ?Sized> Draft<T> {
     /// # Errors
     ///
     /// [`Refused`], with the draft as it was, and as the reason [`Error::File`] ([`FileFault::Exists`] if it
-    /// [must be new](Options::must_be_new), [`FileFault::Denied`], [`FileFault::NotAFile`], [`FileFault::Failed`]),
+    /// [must be new](Options::must_be_new), [`FileFault::Denied`], [`FileFault::NotAFile`], [`FileFault::Locked`] as for [`write`](super::write), [`FileFault::Failed`]),
     /// [`Error::NoSpace`], [`Error::Inherited`], [`Error::Metadata`]. If what fails is the last step, which brings the
     /// directory to the disk, then the file is in view, and the draft that comes back has only its [`path`](Self::path).
     pub fn publish(self) -> Result<(), Refused<Self>> {
@@ -156,20 +161,22 @@ impl<T: ShmemBacked + ?Sized> Draft<T> {
             Ok(bytes) => bytes,
             Err(reason) => return Err(Refused { handle: self, reason }),
         };
-        let Draft { file, metadata, durable, headed, of } = self;
+        let Draft { file, metadata, durable, must_be_new, headed, of } = self;
         let file = match file {
             Ok(file) => file,
             Err(path) => {
                 let source = io::Error::other("the draft has come into view before");
                 let reason = fault(&path, FileFault::Failed { operation: "publish", source });
-                return Err(Refused { handle: Draft { file: Err(path), metadata, durable, headed, of }, reason });
+                let handle = Draft { file: Err(path), metadata, durable, must_be_new, headed, of };
+                return Err(Refused { handle, reason });
             }
         };
         let path = file.path().to_owned();
         match file.publish(Description { fingerprint: T::fingerprint(), metadata: &bytes }, durable, then) {
             Ok(part) => Ok((part, metadata)),
             Err((file, reason)) => {
-                Err(Refused { handle: Draft { file: file.ok_or(path), metadata, durable, headed, of }, reason })
+                let handle = Draft { file: file.ok_or(path), metadata, durable, must_be_new, headed, of };
+                Err(Refused { handle, reason: in_the_way(must_be_new, reason) })
             }
         }
     }

@@ -2,11 +2,11 @@
 
 #![allow(unsafe_code)] // Bytes of a file that nobody writes meanwhile are looked at once, before there is a handle.
 
-use std::{any::type_name, path::Path};
+use std::{any::type_name, path::Path, process};
 
 use super::{Advice, Draft, Options, raw::Foreign};
 use crate::{
-    Error, FileFault, Kind, Shared, SharedMut, ShmemBacked, ShmemChecked,
+    Error, FileAccess, FileFault, Kind, Shared, SharedMut, ShmemBacked, ShmemChecked,
     mapped::{self, Access, How, Layout, Making, NewLayout, Reading},
     metadata,
     part::Part,
@@ -18,6 +18,18 @@ const PAGE: usize = 4096;
 
 pub(super) fn fault(path: &Path, fault: FileFault) -> Error {
     Error::File { path: path.to_owned(), fault }
+}
+
+/// Of a file that need not be new: what is there does not bother, but that others have it, where the platform lets nobody
+/// replace it then, or are making it, where one process at a time can.
+pub(super) fn in_the_way(must_be_new: bool, error: Error) -> Error {
+    match error {
+        Error::File { path, fault: FileFault::Exists } if !must_be_new => {
+            let fault = FileFault::Locked { wanted: FileAccess::Write, process: process::id(), by: None };
+            Error::File { path, fault }
+        }
+        error => error,
+    }
 }
 
 impl<T: ShmemBacked + ?Sized> Options<T> {
@@ -212,7 +224,8 @@ pub(super) fn filled<T: ShmemBacked + ?Sized>(
     making: Making,
     fill: impl FnOnce(&mut mapped::Draft) -> Result<T::MetaData, Error>,
 ) -> Result<Draft<T>, Error> {
-    let mut file = mapped::Draft::new(path, len, &making)?;
+    let file = mapped::Draft::new(path, len, &making);
+    let mut file = file.map_err(|error| in_the_way(making.must_be_new, error))?;
     let metadata = fill(&mut file)?;
     Ok(Draft::new(options, file, metadata))
 }

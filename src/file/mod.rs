@@ -83,8 +83,8 @@
 //! [`Options::durable(false)`](Options::durable), the system writes the file when it likes: a killed process still leaves one or
 //! the other, but after a loss of power there may be anything, of which what is checked is found out at the next opening.
 //! On Linux a file without a name is nobody's once its maker is gone. Where a system or a file system has no such files, the
-//! file has the name `.NAME.commonage-draft` beside its place until it is ready, and one that a killed maker has left is
-//! replaced by the next who makes that file.
+//! file has the name `.NAME.commonage-draft` beside its place until it is ready: one process at a time can make it, and what a
+//! killed one has left is replaced by the next. Windows replaces no file that somebody has open. Both is [`FileFault::Locked`].
 //!
 //! A file that is changed **where it stays** ([`open_mut`], and [`create`] once it has returned) is at each moment what has been
 //! written to it. A process that is killed leaves what it had written, whole stores each, nothing of it lost; a machine that loses
@@ -199,8 +199,9 @@ pub fn options<T: ShmemBacked + ?Sized>() -> Options<T> {
 ///
 /// [`Error::NoSpace`], [`Error::TooLarge`], [`Error::Alignment`] (of more than 4096 bytes), [`Error::Metadata`] if postcard
 /// can't write the type's metadata, or they are more than 1 MiB; and [`Error::File`] with [`FileFault::NoDirectory`],
-/// [`FileFault::Denied`], [`FileFault::Path`], [`FileFault::NotAFile`], [`FileFault::Failed`], [`FileFault::Locked`] where the
-/// platform lets nobody replace a file that is mapped. What had the name is as it was then.
+/// [`FileFault::Denied`], [`FileFault::Path`], [`FileFault::NotAFile`], [`FileFault::Failed`], [`FileFault::Locked`] where no
+/// file is replaced that others have open, or one process at a time can make it (see [what a crash leaves](self#what-a-crash-leaves)).
+/// What had the name is as it was then.
 pub fn write<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, src: &T) -> Result<(), Error> {
     options().write(path, src)
 }

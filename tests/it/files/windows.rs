@@ -19,7 +19,7 @@ pub(super) fn is_guarded_or_not(path: &Path, found: Result<SharedSlice<u64>, Err
 /// A file that others have open is replaced once they let go, and one maker at a time has the name of its draft.
 pub(super) fn when_replaceable(write: impl Fn() -> Result<(), Error>) {
     until("nobody has the file open", || match write() {
-        Err(Error::File { fault: FileFault::Denied(_) | FileFault::Exists | FileFault::Locked { .. }, .. }) => None,
+        Err(Error::File { fault: FileFault::Locked { .. }, .. }) => None,
         result => Some(result.unwrap()),
     });
 }
