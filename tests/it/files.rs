@@ -9,6 +9,7 @@ mod options;
 mod peers;
 mod puppet;
 mod raw;
+mod room;
 mod threads;
 mod types;
 #[cfg(unix)]

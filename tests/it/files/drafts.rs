@@ -51,7 +51,9 @@ fn what_must_be_new_is_refused_where_something_is_and_the_draft_comes_back() {
     let options = file::options::<[u64]>().must_be_new();
     let draft = options.draft(&path, &(1, 10)).unwrap();
     // Another comes into view meanwhile.
-    options.write(&path, &[2; 3]).unwrap();
+    let other = place.file("other");
+    options.write(&other, &[2; 3]).unwrap();
+    std::fs::rename(other, &path).unwrap();
     let refused = draft.publish().unwrap_err();
     assert!(refused.to_string().ends_with("it exists"), "{refused}");
     let mut draft = refused.handle;

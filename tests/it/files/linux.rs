@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::{Seek, Write},
     os::fd::AsRawFd,
     path::{Path, PathBuf},
     ptr,
@@ -13,8 +12,8 @@ use commonage::{Error, FileFault, Sealed, SharedSlice, file, sealed::Seals};
 use super::{Place, create, fault, open, open_mut, try_open, try_open_mut};
 use crate::{
     forked::{ENDS, Forked},
-    scene::{NAMED, nobody_else, scene, scene_in},
-    support::{child, named_directory},
+    scene::{NAMED, scene},
+    support::child,
 };
 
 /// Drops what a forked child has inherited.
@@ -100,43 +99,6 @@ fn a_lock_of_another_program_is_kept_out_of() {
     assert!(lock(libc::F_RDLCK).is_none());
     drop(written);
     assert!(lock(libc::F_WRLCK).is_some());
-}
-
-#[test]
-fn a_full_file_system_is_no_space_and_leaves_the_old_file_and_no_litter() {
-    const TEST: &str = "files::linux::a_full_file_system_is_no_space_and_leaves_the_old_file_and_no_litter";
-    let main = || {
-        let path = named_directory().join("value");
-        file::write(&path, &[1u64; 1000][..]).unwrap();
-        let no_space = |result: Result<(), Error>| match result {
-            Err(Error::NoSpace { .. }) => {}
-            result => panic!("{result:?}"),
-        };
-        let large = vec![2u64; 200_000];
-        no_space(file::write(&path, &large[..]));
-        no_space(file::draft::<[u64]>(&path, &(1, 200_000)).map(drop));
-        no_space(file::Draft::<[u64]>::zeroed(&path, 200_000).map(drop));
-        // SAFETY: nobody changes the file but through the crate.
-        no_space(unsafe { file::create_from(&path, &large[..]) }.map(drop));
-        no_space(file::options::<[u64]>().raw().write(&path, &large[..]));
-        assert_eq!(*open(&path), [1; 1000]);
-        assert_eq!(crate::support::listing(named_directory()), ["value"]);
-        file::write(&path, &[3u64; 1000][..]).unwrap();
-        // To the last page: what is reserved can be written, what is not is an error.
-        let mut filler = fs::File::create(named_directory().join("filler")).unwrap();
-        while filler.write_all(&[1; 4096]).is_ok() {}
-        let mut kept = open_mut(&path);
-        kept.fill(4);
-        kept.flush().unwrap();
-        drop(kept);
-        no_space(file::write(&path, &[5u64; 1000][..]));
-        assert_eq!(*open(&path), [4; 1000]);
-        filler.rewind().unwrap();
-        filler.set_len(0).unwrap();
-        file::write(&path, &[6u64; 1000][..]).unwrap();
-        assert_eq!(*open(&path), [6; 1000]);
-    };
-    scene_in(1 << 20, TEST, NAMED, main, nobody_else);
 }
 
 /// The system ends, by a signal, a process that makes a file larger than it may.

@@ -137,6 +137,7 @@ fn a_value_of_any_type_is_had_with_metadata_from_elsewhere() {
     let path = written(&place, &bytes);
     let value = opened(&file::options::<Value<[u8; 4]>>().raw_as((), 4).offset(128), &path).unwrap();
     assert_eq!(*value.as_view(), bytes[128..132]);
+    drop(value);
     let misaligned = file::options::<Value<[u8; 4]>>().raw_as((), 4).offset(64);
     assert!(matches!(
         fault(&path, opened(&misaligned, &path)),

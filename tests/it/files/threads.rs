@@ -1,54 +1,10 @@
 //! Many threads of one process, at one file.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    thread,
-};
+use std::thread;
 
-use commonage::{Error, FileFault, file};
+use commonage::{Error, FileFault};
 
 use super::{Place, create, open, try_open, try_open_mut};
-
-#[test]
-fn who_reads_while_many_threads_replace_a_file_has_always_a_whole_value() {
-    const ROUNDS: u64 = 60;
-    let place = Place::new();
-    let path = place.path();
-    file::write(&path, &[0u64; 2000][..]).unwrap();
-    let ended = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let (path, ended) = (&path, &ended);
-        let writers: Vec<_> = (0..3)
-            .map(|writer| {
-                scope.spawn(move || {
-                    let options = file::options::<[u64]>().durable(false);
-                    for round in 0..ROUNDS {
-                        let value = vec![3 * round + writer; 2000 + writer as usize];
-                        super::platform::when_replaceable(|| options.write(path, &value));
-                    }
-                })
-            })
-            .collect();
-        for _ in 0..2 {
-            scope.spawn(move || {
-                while !ended.load(Relaxed) {
-                    let copy = file::read::<[u64]>(path).unwrap();
-                    let seen = open(path);
-                    for value in [&copy, &seen] {
-                        assert_eq!(value.len() as u64 - 2000, value[0] % 3 * u64::from(value[0] > 0));
-                        assert!(value.iter().all(|number| *number == value[0]));
-                    }
-                }
-            });
-        }
-        for writer in writers {
-            writer.join().unwrap();
-        }
-        ended.store(true, Relaxed);
-    });
-    assert!(open(&path)[0] >= 3 * (ROUNDS - 1));
-    assert_eq!(place.names(), ["value"]);
-}
 
 #[test]
 fn of_many_threads_that_want_to_write_one_does_at_a_time() {

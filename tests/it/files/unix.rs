@@ -4,22 +4,22 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
 };
 
 use commonage::{Error, FileFault, SharedSlice, file};
 
 use super::{Place, create, fault, open, open_mut, text, try_open, try_open_mut};
 
+/// Files have no name before they are in view.
+pub(super) const NAMELESS: bool = cfg!(target_os = "linux");
+
 /// An ordinary file can be changed by any process of its user.
 #[track_caller]
 pub(super) fn is_guarded_or_not(path: &Path, found: Result<SharedSlice<u64>, Error>) {
     let fault = fault(path, found);
     assert!(matches!(fault, FileFault::Unguarded { .. }), "{fault:?}");
-}
-
-/// A file that others have mapped is replaced, and they keep the old one.
-pub(super) fn when_replaceable(write: impl Fn() -> Result<(), Error>) {
-    write().unwrap();
 }
 
 #[test]
@@ -44,9 +44,14 @@ fn the_mode_is_what_was_asked_for_whatever_the_umask() {
 fn who_reads_the_old_file_keeps_it_when_another_takes_its_place() {
     let place = Place::new();
     let path = place.path();
+    let inode = || fs::metadata(&path).unwrap().ino();
     file::write(&path, &[1u64; 1000][..]).unwrap();
+    let first = inode();
+    drop(open_mut(&path));
+    assert_eq!(inode(), first, "what is changed is the same file");
     let old = open(&path);
     file::write(&path, &[2u64; 10][..]).unwrap();
+    assert_ne!(inode(), first);
     let new = open(&path);
     assert_eq!((*old).to_vec(), [1; 1000]);
     assert_eq!(*new, [2; 10]);
@@ -120,17 +125,42 @@ fn a_directory_that_may_not_be_written_is_denied() {
 }
 
 #[test]
-fn a_new_file_is_another_inode_and_one_that_is_changed_is_the_same() {
+fn who_reads_while_many_threads_replace_a_file_has_always_a_whole_value() {
+    const ROUNDS: u64 = 60;
     let place = Place::new();
     let path = place.path();
-    file::write(&path, &[1u64][..]).unwrap();
-    let first = fs::metadata(&path).unwrap().ino();
-    let mut written = open_mut(&path);
-    written[0] = 2;
-    drop(written);
-    assert_eq!(fs::metadata(&path).unwrap().ino(), first);
-    let old = open(&path);
-    file::write(&path, &[3u64][..]).unwrap();
-    assert_ne!(fs::metadata(&path).unwrap().ino(), first);
-    drop(old);
+    file::write(&path, &[0u64; 2000][..]).unwrap();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (path, ended) = (&path, &ended);
+        let writers: Vec<_> = (0..3)
+            .map(|writer| {
+                scope.spawn(move || {
+                    let options = file::options::<[u64]>().durable(false);
+                    for round in 0..ROUNDS {
+                        let value = vec![3 * round + writer; 2000 + writer as usize];
+                        options.write(path, &value).unwrap();
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..2 {
+            scope.spawn(move || {
+                while !ended.load(Relaxed) {
+                    let copy = file::read::<[u64]>(path).unwrap();
+                    let seen = open(path);
+                    for value in [&copy, &seen] {
+                        assert_eq!(value.len() as u64 - 2000, value[0] % 3 * u64::from(value[0] > 0));
+                        assert!(value.iter().all(|number| *number == value[0]));
+                    }
+                }
+            });
+        }
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        ended.store(true, Relaxed);
+    });
+    assert!(open(&path)[0] >= 3 * (ROUNDS - 1));
+    assert_eq!(place.names(), ["value"]);
 }
