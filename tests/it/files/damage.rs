@@ -29,7 +29,10 @@ fn a_file_cut_at_any_byte_is_an_error() {
     assert_eq!(whole.len(), DATA + 72);
     for len in 0..whole.len() {
         fs::write(&path, &whole[..len]).unwrap();
-        for result in looks(&place) {
+        // Each way to look at it where something ends.
+        let all = len < 130 || len > DATA - 10;
+        let results = if all { looks(&place).into() } else { vec![file::read::<[u64]>(&path)] };
+        for result in results {
             match fault(&path, result) {
                 FileFault::TooShort { expected, found } => {
                     assert!(found == len as u64 && expected > found, "{expected} expected, {found} found of {len}");

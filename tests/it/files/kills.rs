@@ -155,7 +155,7 @@ fn a_writer_that_is_killed_at_any_moment_leaves_no_half_value() {
 }
 
 #[test]
-#[ignore = "takes a minute"]
+#[ignore = "takes half a minute"]
 fn five_hundred_writers_that_are_killed_leave_no_half_value() {
     kills("files::kills::five_hundred_writers_that_are_killed_leave_no_half_value", 500);
 }
