@@ -7,7 +7,7 @@ use std::{
     ptr,
 };
 
-use commonage::{Error, FileFault, Sealed, SharedSlice, file, sealed::Seals};
+use commonage::{Error, FileFault, Sealed, SharedSlice, file, file::Advice, sealed::Seals};
 
 use super::{Place, create, fault, open, open_mut, try_open, try_open_mut};
 use crate::{
@@ -180,4 +180,56 @@ fn immutable(path: &Path, on: bool) -> bool {
     let flag = if on { "+i" } else { "-i" };
     let changed = std::process::Command::new("chattr").arg(flag).arg(path).output();
     changed.is_ok_and(|output| output.status.success())
+}
+
+/// What the system says of each mapping of a file: numbers of bytes, or flags.
+fn said_of_mappings(path: &Path, field: &str) -> Vec<String> {
+    let all = fs::read_to_string("/proc/self/smaps").unwrap();
+    let of_file = all.split(path.to_str().unwrap()).skip(1);
+    let said = of_file.map(|one| one.lines().find_map(|line| line.strip_prefix(field)).expect("it is said"));
+    said.map(|said| said.trim_start_matches(':').trim().to_owned()).collect()
+}
+
+#[test]
+fn the_system_does_what_the_options_say_of_memory() {
+    let place = Place::new();
+    let path = place.path();
+    file::write(&path, &[1u64; 1 << 18][..]).unwrap();
+    let number = |said: &String| 1024 * said.trim_end_matches(" kB").parse::<u64>().unwrap();
+    let bytes = |field| said_of_mappings(&path, field).iter().map(number).sum::<u64>();
+    let has =
+        |flag: &str| said_of_mappings(&path, "VmFlags").iter().any(|flags| flags.split(' ').any(|one| one == flag));
+    let options = file::options::<[u64]>();
+    // SAFETY: nobody changes the file but through the crate, here and below.
+    let open = |options: &file::Options<[u64]>| unsafe { options.open(&path) }.unwrap();
+
+    let usual = open(&options);
+    assert!(bytes("Rss") < 2 << 20 && bytes("Locked") == 0 && !has("rr") && !has("sr") && !has("wr"));
+    usual.advise(Advice::Random).unwrap();
+    assert!(has("rr"));
+    usual.advise(Advice::Normal).unwrap();
+    assert!(!has("rr"));
+    usual.lock_in_memory().unwrap();
+    assert!(bytes("Locked") >= 2 << 20);
+    usual.unlock_from_memory().unwrap();
+    assert_eq!(bytes("Locked"), 0);
+    drop(usual);
+
+    let populated = open(&options.clone().populate());
+    assert!(bytes("Rss") >= 2 << 20, "{}", bytes("Rss"));
+    drop(populated);
+    let advised = open(&options.clone().advice(Advice::Sequential));
+    assert!(has("sr"));
+    drop(advised);
+    let locked = open(&options.clone().lock_in_memory());
+    assert!(bytes("Locked") >= 2 << 20);
+    drop(locked);
+    // SAFETY: as above.
+    let private = unsafe { options.open_private(&path) }.unwrap();
+    assert!(has("wr") && !has("sh"), "written for itself");
+    drop(private);
+    let written = open_mut(&path);
+    assert!(has("wr") && has("sh"));
+    drop(written);
+    assert!(!fs::read_to_string("/proc/self/smaps").unwrap().contains(path.to_str().unwrap()), "it is unmapped");
 }

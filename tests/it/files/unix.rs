@@ -139,7 +139,10 @@ fn who_reads_while_many_threads_replace_a_file_has_always_a_whole_value() {
                     let options = file::options::<[u64]>().durable(false);
                     for round in 0..ROUNDS {
                         let value = vec![3 * round + writer; 2000 + writer as usize];
-                        options.write(path, &value).unwrap();
+                        while let Err(error) = options.write(path, &value) {
+                            let is_locked = matches!(error, Error::File { fault: FileFault::Locked { .. }, .. });
+                            assert!(is_locked && !NAMELESS, "{error:?}");
+                        }
                     }
                 })
             })
