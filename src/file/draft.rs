@@ -118,9 +118,10 @@ impl<T: ShmemBacked + ?Sized> Draft<T> {
     /// # Errors
     ///
     /// [`Refused`], with the draft as it was, and as the reason [`Error::File`] ([`FileFault::Exists`] if it
-    /// [must be new](Options::must_be_new), [`FileFault::Denied`], [`FileFault::NotAFile`], [`FileFault::Locked`] as for [`write`](super::write), [`FileFault::Failed`]),
-    /// [`Error::NoSpace`], [`Error::Inherited`], [`Error::Metadata`]. If what fails is the last step, which brings the
-    /// directory to the disk, then the file is in view, and the draft that comes back has only its [`path`](Self::path).
+    /// [must be new](Options::must_be_new), [`FileFault::Denied`], [`FileFault::NotAFile`], [`FileFault::Locked`] as for
+    /// [`write`](super::write), [`FileFault::Failed`]), [`Error::NoSpace`], [`Error::Inherited`], [`Error::Metadata`]. If what
+    /// fails is the last step, which brings the directory to the disk, then the file is in view, and the draft that comes back
+    /// has only its [`path`](Self::path).
     pub fn publish(self) -> Result<(), Refused<Self>> {
         self.into_view(Then::Close).map(drop)
     }

@@ -30,7 +30,7 @@
 //!
 //! | you want | | safe |
 //! |---|---|---|
-//! | a value that exists into a file, whole or not at all | [`write`], [`write_shared`], [`write_shared_mut`] | yes |
+//! | a value that exists into a file, whole or not at all | [`write`](fn@write), [`write_shared`], [`write_shared_mut`] | yes |
 //! | a value built in the file, then brought into view | [`draft`] | yes |
 //! | the value, in memory of this process's pool: one copy | [`read`] | yes |
 //! | the value, mapped, where the system itself guards the file | [`open_guarded`] | yes |
@@ -59,7 +59,7 @@
 //! Handles of this crate keep that promise among themselves, by locks. To remove the file, to rename it, or to put another
 //! in its place is no change of it: who has it mapped keeps what it was.
 //!
-//! What is safe does not rely on strangers: [`read`] looks at a copy; [`write`] and [`draft`] make a file that
+//! What is safe does not rely on strangers: [`read`] looks at a copy; [`write`](fn@write) and [`draft`] make a file that
 //! nobody else has; [`open_guarded`] insists that the system keeps others away.
 //!
 //! # One writes, or many read
@@ -77,7 +77,7 @@
 //!
 //! # What a crash leaves
 //!
-//! A **new** file ([`write`], [`draft`], [`create`]) is written where nobody sees it, brought to the disk, and then given its
+//! A **new** file ([`write`](fn@write), [`draft`], [`create`]) is written where nobody sees it, brought to the disk, and then given its
 //! name in one step; the directory is brought to the disk after that. A process that is killed at any moment leaves the old
 //! file or the whole new one, and so does a machine that loses power, if the disk keeps what it says it has written. With
 //! [`Options::durable(false)`](Options::durable), the system writes the file when it likes: a killed process still leaves one or
@@ -92,7 +92,7 @@
 //! sense then only its writer knows. So a file says that it is being written from when a writer takes it until that drops it, or
 //! freezes it; a writer that was killed, or has panicked, leaves it so, and readers get [`FileFault::Unfinished`]. Who can
 //! repair it opens it with [`open_mut`]; who takes it as it is, with [`Options::unfinished`]. A state that must
-//! be whole after any crash is better written anew each time: [`write`].
+//! be whole after any crash is better written anew each time: [`write`](fn@write).
 //!
 //! # Sending
 //!
@@ -206,7 +206,7 @@ pub fn write<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, src: &T) -> Result
     options().write(path, src)
 }
 
-/// [`write`], of a value that is in shared memory already.
+/// [`write`](fn@write), of a value that is in shared memory already.
 ///
 /// ```
 /// use commonage::{SharedStr, file};
@@ -222,16 +222,16 @@ pub fn write<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, src: &T) -> Result
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write`](fn@write).
 pub fn write_shared<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, shared: &Shared<T>) -> Result<(), Error> {
     options().write_shared(path, shared)
 }
 
-/// [`write`], of a value in shared memory as it is now.
+/// [`write`](fn@write), of a value in shared memory as it is now.
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write`](fn@write).
 ///
 /// # Panics
 ///
@@ -271,7 +271,7 @@ pub fn read<T: ShmemChecked + ?Sized>(path: impl AsRef<Path>) -> Result<Shared<T
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write`](fn@write).
 pub fn draft<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, arg: &T::NewArg) -> Result<Draft<T>, Error> {
     options().draft(path, arg)
 }
@@ -442,7 +442,7 @@ pub unsafe fn open_private<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>) -> R
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write`](fn@write).
 ///
 /// # Safety
 ///
@@ -457,7 +457,7 @@ pub unsafe fn create<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, arg: &T::N
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write`](fn@write).
 ///
 /// # Safety
 ///

@@ -5,7 +5,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use super::Options;
 use crate::raw::Raw;
 #[cfg(doc)]
-use crate::{DescriptorFault, Sealed};
+use crate::{DescriptorFault, Error, Sealed};
 
 /// What both kinds of values that can be raw have to say of it.
 macro_rules! raw {
