@@ -53,8 +53,8 @@ where
         super::options::<Array<A, D>>().draft_zeroed(path, shape)
     }
 
-    /// A draft of a copy of a view (or of any other array). Contiguous ones keep their order, C or Fortran; what is sliced,
-    /// reversed or permuted is copied in logical order to C order.
+    /// A draft of a copy of a view (or of any other array). Contiguous ones keep their order, C or Fortran; what is
+    /// sliced, reversed or permuted is copied in logical order to C order.
     ///
     /// ```
     /// use commonage::file::{self, Draft};

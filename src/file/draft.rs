@@ -22,9 +22,10 @@ use crate::{
     part::Part,
 };
 
-/// A value in a file that nobody sees yet: made by [`draft`](super::draft), written through [`as_view_mut`](Self::as_view_mut),
-/// and brought into view, whole, by [`publish`](Self::publish). Dropped before that, it leaves nothing; and so does a process
-/// that is killed (see [what a crash leaves](super#what-a-crash-leaves)).
+/// A value in a file that nobody sees yet: made by [`draft`](super::draft), written through
+/// [`as_view_mut`](Self::as_view_mut), and brought into view, whole, by [`publish`](Self::publish). Dropped before
+/// that, it leaves nothing; and so does a process that is killed (see [what a crash
+/// leaves](super#what-a-crash-leaves)).
 ///
 /// ```
 /// use commonage::file;
@@ -93,7 +94,8 @@ impl<T: ShmemBacked + ?Sized> Draft<T> {
         unsafe { T::view_unchecked(self.file().bytes(), &self.metadata) }
     }
 
-    /// A view of the value to write through: for slices `&mut [E]`, for strings `&mut str`, for arrays an `ArrayViewMut`.
+    /// A view of the value to write through: for slices `&mut [E]`, for strings `&mut str`, for arrays an
+    /// `ArrayViewMut`.
     ///
     /// # Panics
     ///
@@ -112,22 +114,22 @@ impl<T: ShmemBacked + ?Sized> Draft<T> {
         unsafe { T::view_mut_unchecked(file.bytes_mut(), &mut self.metadata) }
     }
 
-    /// Brings the file into view, whole: to the disk, under its name, in place of what had that name. Who has the old file open
-    /// keeps it.
+    /// Brings the file into view, whole: to the disk, under its name, in place of what had that name. Who has the old
+    /// file open keeps it.
     ///
     /// # Errors
     ///
-    /// [`Refused`], with the draft as it was, and as the reason [`Error::File`] ([`FileFault::Exists`] if it
-    /// [must be new](Options::must_be_new), [`FileFault::Denied`], [`FileFault::NotAFile`], [`FileFault::Locked`] as for
-    /// [`write`](super::write), [`FileFault::Failed`]), [`Error::NoSpace`], [`Error::Inherited`], [`Error::Metadata`]. If what
-    /// fails is the last step, which brings the directory to the disk, then the file is in view, and the draft that comes back
-    /// has only its [`path`](Self::path).
+    /// [`Refused`], with the draft as it was, and as the reason [`Error::File`] ([`FileFault::Exists`] if it [must be
+    /// new](Options::must_be_new), [`FileFault::Denied`], [`FileFault::NotAFile`], [`FileFault::Locked`] as for
+    /// [`write`](super::write), [`FileFault::Failed`]), [`Error::NoSpace`], [`Error::Inherited`], [`Error::Metadata`].
+    /// If what fails is the last step, which brings the directory to the disk, then the file is in view, and the draft
+    /// that comes back has only its [`path`](Self::path).
     pub fn publish(self) -> Result<(), Refused<Self>> {
         self.into_view(Then::Close).map(drop)
     }
 
-    /// As [`publish`](Self::publish), and the value can be changed on: no other process gets hold of the file in between.
-    /// What is written after this is in a file that is in view.
+    /// As [`publish`](Self::publish), and the value can be changed on: no other process gets hold of the file in
+    /// between. What is written after this is in a file that is in view.
     ///
     /// # Errors
     ///
@@ -141,7 +143,8 @@ impl<T: ShmemBacked + ?Sized> Draft<T> {
         Ok(SharedMut::from_parts(Part::File(part), metadata))
     }
 
-    /// As [`publish`](Self::publish), and the value stays here to be read: no other process gets to write the file in between.
+    /// As [`publish`](Self::publish), and the value stays here to be read: no other process gets to write the file in
+    /// between.
     ///
     /// # Errors
     ///

@@ -20,8 +20,8 @@ pub(super) fn fault(path: &Path, fault: FileFault) -> Error {
     Error::File { path: path.to_owned(), fault }
 }
 
-/// Of a file that need not be new: what is there does not bother, but that others have it, where the platform lets nobody
-/// replace it then, or are making it, where one process at a time can.
+/// Of a file that need not be new: what is there does not bother, but that others have it, where the platform lets
+/// nobody replace it then, or are making it, where one process at a time can.
 pub(super) fn in_the_way(must_be_new: bool, error: Error) -> Error {
     match error {
         Error::File { path, fault: FileFault::Exists } if !must_be_new => {

@@ -1,8 +1,8 @@
 //! Values in files, which outlive every process.
 //!
-//! A value of any [`ShmemBacked`] type is kept in a file and mapped by whoever needs it: any number of processes read it where
-//! it stays, or one writes it there. What comes of it is a [`Shared`] or a [`SharedMut`] as any other, and can be sent as any
-//! other: the receiver maps the same file.
+//! A value of any [`ShmemBacked`] type is kept in a file and mapped by whoever needs it: any number of processes read
+//! it where it stays, or one writes it there. What comes of it is a [`Shared`] or a [`SharedMut`] as any other, and can
+//! be sent as any other: the receiver maps the same file.
 //!
 //! ```
 //! use commonage::{SharedSlice, file};
@@ -46,70 +46,72 @@
 //!
 //! # Safety
 //!
-//! A mapped file is memory that other programs can reach: whoever may write the file can change what a `&[T]` refers to, or
-//! cut the file short, so that the next look at what is gone ends the process (`SIGBUS` on Unix; Windows refuses to cut a file
-//! that is mapped). No library can keep a stranger from that. So a function that maps a file is `unsafe`, and its caller
-//! promises:
+//! A mapped file is memory that other programs can reach: whoever may write the file can change what a `&[T]` refers
+//! to, or cut the file short, so that the next look at what is gone ends the process (`SIGBUS` on Unix; Windows refuses
+//! to cut a file that is mapped). No library can keep a stranger from that. So a function that maps a file is `unsafe`,
+//! and its caller promises:
 //!
-//! - As long as any handle lives that was made from it, in any process, **nobody changes the file or cuts it**, but through
-//!   handles of this crate.
-//! - Where the type's [`check`] is not complete (it is for the types of this crate, see [`ShmemChecked`]), the file was made by
-//!   this crate, as this type.
+//! - As long as any handle lives that was made from it, in any process, **nobody changes the file or cuts it**, but
+//!   through handles of this crate.
+//! - Where the type's [`check`] is not complete (it is for the types of this crate, see [`ShmemChecked`]), the file was
+//!   made by this crate, as this type.
 //!
-//! Handles of this crate keep that promise among themselves, by locks. To remove the file, to rename it, or to put another
-//! in its place is no change of it: who has it mapped keeps what it was.
+//! Handles of this crate keep that promise among themselves, by locks. To remove the file, to rename it, or to put
+//! another in its place is no change of it: who has it mapped keeps what it was.
 //!
-//! What is safe does not rely on strangers: [`read`] looks at a copy; [`write`](fn@write) and [`draft`] make a file that
-//! nobody else has; [`open_guarded`] insists that the system keeps others away.
+//! What is safe does not rely on strangers: [`read`] looks at a copy; [`write`](fn@write) and [`draft`] make a file
+//! that nobody else has; [`open_guarded`] insists that the system keeps others away.
 //!
 //! # One writes, or many read
 //!
-//! As long as a [`SharedMut`] of a file lives, no other process has the file, and as long as a [`Shared`] of it lives, none
-//! writes it. Who comes at the wrong time gets [`FileFault::Locked`], which says what it wanted and who is in its way, or waits
-//! for as long as [`Options::lock_timeout`] says. [`SharedMut::freeze`] lets readers in; [`Shared::try_into_mut`] waits for nobody,
-//! and is refused while others read.
+//! As long as a [`SharedMut`] of a file lives, no other process has the file, and as long as a [`Shared`] of it lives,
+//! none writes it. Who comes at the wrong time gets [`FileFault::Locked`], which says what it wanted and who is in its
+//! way, or waits for as long as [`Options::lock_timeout`] says. [`SharedMut::freeze`] lets readers in;
+//! [`Shared::try_into_mut`] waits for nobody, and is refused while others read.
 //!
-//! These are locks of the open file, let go by the system however a process ends. On Unix they are advisory: they bind who asks
-//! for them, which is this crate, and on Linux whoever locks by `fcntl` (Python's `fcntl.lockf`, SQLite). On NFS they hold
-//! between machines if its server and its mount have locks. On Windows they bind everybody, and nobody else can open the file
-//! for writing at all while it is open here. A forked child can look at what its parent has open, and drop it; the parent's lock
-//! is let go by the parent.
+//! These are locks of the open file, let go by the system however a process ends. On Unix they are advisory: they bind
+//! who asks for them, which is this crate, and on Linux whoever locks by `fcntl` (Python's `fcntl.lockf`, SQLite). On
+//! NFS they hold between machines if its server and its mount have locks. On Windows they bind everybody, and nobody
+//! else can open the file for writing at all while it is open here. A forked child can look at what its parent has
+//! open, and drop it; the parent's lock is let go by the parent.
 //!
 //! # What a crash leaves
 //!
-//! A **new** file ([`write`](fn@write), [`draft`], [`create`]) is written where nobody sees it, brought to the disk, and then given its
-//! name in one step; the directory is brought to the disk after that. A process that is killed at any moment leaves the old
-//! file or the whole new one, and so does a machine that loses power, if the disk keeps what it says it has written. With
-//! [`Options::durable(false)`](Options::durable), the system writes the file when it likes: a killed process still leaves one or
-//! the other, but after a loss of power there may be anything, of which what is checked is found out at the next opening.
-//! On Linux a file without a name is nobody's once its maker is gone. Where a system or a file system has no such files, the
-//! file has the name `.NAME.commonage-draft` beside its place until it is ready: one process at a time can make it, and what a
-//! killed one has left is replaced by the next. Windows replaces no file that somebody has open. Both is [`FileFault::Locked`].
+//! A **new** file ([`write`](fn@write), [`draft`], [`create`]) is written where nobody sees it, brought to the disk,
+//! and then given its name in one step; the directory is brought to the disk after that. A process that is killed at
+//! any moment leaves the old file or the whole new one, and so does a machine that loses power, if the disk keeps what
+//! it says it has written. With [`Options::durable(false)`](Options::durable), the system writes the file when it
+//! likes: a killed process still leaves one or the other, but after a loss of power there may be anything, of which
+//! what is checked is found out at the next opening. On Linux a file without a name is nobody's once its maker is gone.
+//! Where a system or a file system has no such files, the file has the name `.NAME.commonage-draft` beside its place
+//! until it is ready: one process at a time can make it, and what a killed one has left is replaced by the next.
+//! Windows replaces no file that somebody has open. Both is [`FileFault::Locked`].
 //!
-//! A file that is changed **where it stays** ([`open_mut`], and [`create`] once it has returned) is at each moment what has been
-//! written to it. A process that is killed leaves what it had written, whole stores each, nothing of it lost; a machine that loses
-//! power leaves what [`flush`](SharedMut::flush) had brought to the disk, and any part of what came later. Whether a value makes
-//! sense then only its writer knows. So a file says that it is being written from when a writer takes it until that drops it, or
-//! freezes it; a writer that was killed, or has panicked, leaves it so, and readers get [`FileFault::Unfinished`]. Who can
-//! repair it opens it with [`open_mut`]; who takes it as it is, with [`Options::unfinished`]. A state that must
-//! be whole after any crash is better written anew each time: [`write`](fn@write).
+//! A file that is changed **where it stays** ([`open_mut`], and [`create`] once it has returned) is at each moment what
+//! has been written to it. A process that is killed leaves what it had written, whole stores each, nothing of it lost;
+//! a machine that loses power leaves what [`flush`](SharedMut::flush) had brought to the disk, and any part of what
+//! came later. Whether a value makes sense then only its writer knows. So a file says that it is being written from
+//! when a writer takes it until that drops it, or freezes it; a writer that was killed, or has panicked, leaves it so,
+//! and readers get [`FileFault::Unfinished`]. Who can repair it opens it with [`open_mut`]; who takes it as it is, with
+//! [`Options::unfinished`]. A state that must be whole after any crash is better written anew each time:
+//! [`write`](fn@write).
 //!
 //! # Sending
 //!
-//! A handle on a mapped file is sent as any other: the token names the file, and the receiver maps it too, with a lock of its own,
-//! also when the sender is gone. What the token says has to be there still: a file that somebody has written since, or
-//! replaced, is [`FileFault::Changed`]. There is nothing in flight, so [`counts`](Shared::counts) knows of this process only,
-//! and a ticket that nobody claims keeps nothing alive. What leads to a file must be a regular file of this process's user or
-//! of root that nobody else can write ([`FileFault::Owner`]), because who sends a token could otherwise have the receiver map
-//! what a third can cut.
-//! A `SharedMut` can be sent if it is a whole file with a header; the receiver waits for the sender to drop it. A part,
-//! a file of another program's, private and anonymous memory can't: [`FileFault::NotSent`].
+//! A handle on a mapped file is sent as any other: the token names the file, and the receiver maps it too, with a lock
+//! of its own, also when the sender is gone. What the token says has to be there still: a file that somebody has
+//! written since, or replaced, is [`FileFault::Changed`]. There is nothing in flight, so [`counts`](Shared::counts)
+//! knows of this process only, and a ticket that nobody claims keeps nothing alive. What leads to a file must be a
+//! regular file of this process's user or of root that nobody else can write ([`FileFault::Owner`]), because who sends
+//! a token could otherwise have the receiver map what a third can cut. A `SharedMut` can be sent if it is a whole file
+//! with a header; the receiver waits for the sender to drop it. A part, a file of another program's, private and
+//! anonymous memory can't: [`FileFault::NotSent`].
 //!
 //! # What is in a file
 //!
-//! The header, in the first page, says what the value is; then the data, at a multiple of the page size and of the type's
-//! [`ALIGNMENT`](ShmemBacked::ALIGNMENT), exactly as they are in shared memory: other programs can map them there. All numbers
-//! are little-endian.
+//! The header, in the first page, says what the value is; then the data, at a multiple of the page size and of the
+//! type's [`ALIGNMENT`](ShmemBacked::ALIGNMENT), exactly as they are in shared memory: other programs can map them
+//! there. All numbers are little-endian.
 //!
 //! | offset | bytes | field | |
 //! |---|---|---|---|
@@ -128,18 +130,19 @@
 //! | 92 | 4 | process id of the writer | |
 //! | 96 | | the metadata, in postcard | |
 //!
-//! The checksum does not cover the data: to open a file costs the same at any size. Content is looked at as when it comes from
-//! another process: UTF-8, `bool`, `char`, enums, and whatever a type of your own checks.
+//! The checksum does not cover the data: to open a file costs the same at any size. Content is looked at as when it
+//! comes from another process: UTF-8, `bool`, `char`, enums, and whatever a type of your own checks.
 //!
-//! **A type's fingerprint has to last as long as its files.** By default, it is made of the type's name, with the path of its
-//! module: after a type has been moved or renamed, its files are of another type ([`FileFault::Type`]). Files of numbers,
-//! strings and arrays of numbers are the same for ever. A type of your own that is kept in files has a
-//! [`fingerprint`](ShmemBacked::fingerprint) made by [`fingerprint_of`](crate::fingerprint_of) from a name and a version that
-//! you choose, and change when its layout changes. Files whose type has got another name are opened by
+//! **A type's fingerprint has to last as long as its files.** By default, it is made of the type's name, with the path
+//! of its module: after a type has been moved or renamed, its files are of another type ([`FileFault::Type`]). Files of
+//! numbers, strings and arrays of numbers are the same for ever. A type of your own that is kept in files has a
+//! [`fingerprint`](ShmemBacked::fingerprint) made by [`fingerprint_of`](crate::fingerprint_of) from a name and a
+//! version that you choose, and change when its layout changes. Files whose type has got another name are opened by
 //! [`Options::raw_as`], with the metadata from elsewhere and the offset that is in the table above.
 //!
-//! What changes metadata in memory ([`SharedMut::metadata_mut`], a `resize` of a slice) changes nothing in the file: it says
-//! what it said when it was made. A value in a file never grows ([`Error::TooLarge`]): a larger one is written anew.
+//! What changes metadata in memory ([`SharedMut::metadata_mut`], a `resize` of a slice) changes nothing in the file: it
+//! says what it said when it was made. A value in a file never grows ([`Error::TooLarge`]): a larger one is written
+//! anew.
 //!
 //! [`check`]: ShmemBacked::check
 
@@ -180,8 +183,8 @@ pub fn options<T: ShmemBacked + ?Sized>() -> Options<T> {
     Options::usual()
 }
 
-/// Writes a value into a file: to the disk, under its name, in place of what had that name, whole or not at all. Who has the old
-/// file open keeps it.
+/// Writes a value into a file: to the disk, under its name, in place of what had that name, whole or not at all. Who
+/// has the old file open keeps it.
 ///
 /// ```
 /// use commonage::{Value, file};
@@ -197,11 +200,11 @@ pub fn options<T: ShmemBacked + ?Sized>() -> Options<T> {
 ///
 /// # Errors
 ///
-/// [`Error::NoSpace`], [`Error::TooLarge`], [`Error::Alignment`] (of more than 4096 bytes), [`Error::Metadata`] if postcard
-/// can't write the type's metadata, or they are more than 1 MiB; and [`Error::File`] with [`FileFault::NoDirectory`],
-/// [`FileFault::Denied`], [`FileFault::Path`], [`FileFault::NotAFile`], [`FileFault::Failed`], [`FileFault::Locked`] where no
-/// file is replaced that others have open, or one process at a time can make it (see [what a crash leaves](self#what-a-crash-leaves)).
-/// What had the name is as it was then.
+/// [`Error::NoSpace`], [`Error::TooLarge`], [`Error::Alignment`] (of more than 4096 bytes), [`Error::Metadata`] if
+/// postcard can't write the type's metadata, or they are more than 1 MiB; and [`Error::File`] with
+/// [`FileFault::NoDirectory`], [`FileFault::Denied`], [`FileFault::Path`], [`FileFault::NotAFile`],
+/// [`FileFault::Failed`], [`FileFault::Locked`] where no file is replaced that others have open, or one process at a
+/// time can make it (see [what a crash leaves](self#what-a-crash-leaves)). What had the name is as it was then.
 pub fn write<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, src: &T) -> Result<(), Error> {
     options().write(path, src)
 }
@@ -241,8 +244,8 @@ pub fn write_shared_mut<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, shared:
     options().write_shared_mut(path, shared)
 }
 
-/// Copies the value in a file into this process's pool, and checks it there: whatever becomes of the file, the copy stays as it
-/// is. The file is locked while it is read, and nothing of it is mapped.
+/// Copies the value in a file into this process's pool, and checks it there: whatever becomes of the file, the copy
+/// stays as it is. The file is locked while it is read, and nothing of it is mapped.
 ///
 /// ```
 /// use commonage::{SharedSlice, file};
@@ -259,8 +262,8 @@ pub fn write_shared_mut<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, shared:
 ///
 /// # Errors
 ///
-/// Those of [`open`], but for what concerns addresses; and those of [`Shared::new`]. A file that is cut while it is read is
-/// [`FileFault::TooShort`].
+/// Those of [`open`], but for what concerns addresses; and those of [`Shared::new`]. A file that is cut while it is
+/// read is [`FileFault::TooShort`].
 pub fn read<T: ShmemChecked + ?Sized>(path: impl AsRef<Path>) -> Result<Shared<T>, Error> {
     options().read(path)
 }
@@ -276,12 +279,12 @@ pub fn draft<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, arg: &T::NewArg) -
     options().draft(path, arg)
 }
 
-/// Maps the value in a file to be read, if the system itself keeps everybody from changing the file or cutting it while it is
-/// mapped. So it is
+/// Maps the value in a file to be read, if the system itself keeps everybody from changing the file or cutting it while
+/// it is mapped. So it is
 ///
 /// - on Windows, where the file can be opened so that others may only read it;
-/// - on Linux, if the file is immutable (`chattr +i`), or under fs-verity, or is a memfd with the seals against writing and
-///   shrinking, by its path in `/proc`;
+/// - on Linux, if the file is immutable (`chattr +i`), or under fs-verity, or is a memfd with the seals against writing
+///   and shrinking, by its path in `/proc`;
 /// - nowhere else.
 ///
 /// ```
@@ -307,9 +310,9 @@ pub fn open_guarded<T: ShmemChecked + ?Sized>(path: impl AsRef<Path>) -> Result<
     options().open_guarded(path)
 }
 
-/// A value in memory of this process alone, made from `arg` as [`SharedMut::new`] makes it, for the options that files have:
-/// [`populate`](Options::populate), [`advice`](Options::advice), [`lock_in_memory`](Options::lock_in_memory). It is in no file
-/// and in no pool, and can't be sent: [`FileFault::NotSent`].
+/// A value in memory of this process alone, made from `arg` as [`SharedMut::new`] makes it, for the options that files
+/// have: [`populate`](Options::populate), [`advice`](Options::advice), [`lock_in_memory`](Options::lock_in_memory). It
+/// is in no file and in no pool, and can't be sent: [`FileFault::NotSent`].
 ///
 /// ```
 /// use commonage::file;
@@ -346,23 +349,24 @@ pub fn anonymous<T: ShmemBacked + ?Sized>(arg: &T::NewArg) -> Result<SharedMut<T
 /// # Errors
 ///
 /// In [`Error::File`]: [`FileFault::Absent`], [`FileFault::Denied`], [`FileFault::Path`], [`FileFault::NotAFile`];
-/// [`FileFault::Locked`]; [`FileFault::NoHeader`], [`FileFault::Version`], [`FileFault::Header`], [`FileFault::TooShort`],
-/// [`FileFault::Type`], [`FileFault::Unfinished`]; of a file without a header [`FileFault::Misaligned`] and
-/// [`FileFault::NotWholeElements`]; [`FileFault::Failed`]. Beside it [`Error::Metadata`] and [`Error::Content`] for what
-/// the type's check finds, and [`Error::NoSpace`] if the system has no room for a mapping.
+/// [`FileFault::Locked`]; [`FileFault::NoHeader`], [`FileFault::Version`], [`FileFault::Header`],
+/// [`FileFault::TooShort`], [`FileFault::Type`], [`FileFault::Unfinished`]; of a file without a header
+/// [`FileFault::Misaligned`] and [`FileFault::NotWholeElements`]; [`FileFault::Failed`]. Beside it [`Error::Metadata`]
+/// and [`Error::Content`] for what the type's check finds, and [`Error::NoSpace`] if the system has no room for a
+/// mapping.
 ///
 /// # Safety
 ///
-/// As long as any handle lives that was made from this one, in any process, nobody changes the file or cuts it, but through
-/// handles of this crate. And what passes the type's [`check`](ShmemBacked::check) there is such a value: so it is for each
-/// type that is [`ShmemChecked`], and for any type if this crate has made the file.
+/// As long as any handle lives that was made from this one, in any process, nobody changes the file or cuts it, but
+/// through handles of this crate. And what passes the type's [`check`](ShmemBacked::check) there is such a value: so it
+/// is for each type that is [`ShmemChecked`], and for any type if this crate has made the file.
 pub unsafe fn open<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>) -> Result<Shared<T>, Error> {
     // SAFETY: as the caller promises.
     unsafe { options().open(path) }
 }
 
-/// Maps the value in a file to be changed where it stays: by this process alone, until the handle goes. What is written is in the
-/// file, and on the disk after [`flush`](SharedMut::flush), or when the system writes it.
+/// Maps the value in a file to be changed where it stays: by this process alone, until the handle goes. What is written
+/// is in the file, and on the disk after [`flush`](SharedMut::flush), or when the system writes it.
 ///
 /// ```
 /// use commonage::file;
@@ -392,8 +396,8 @@ pub unsafe fn open_mut<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>) -> Resul
     unsafe { options().open_mut(path) }
 }
 
-/// Maps the value in a file to be changed by this process for itself: a page that is written to becomes a copy, and nothing of it
-/// reaches the file. The file is locked as for reading. The handle can't be sent: [`FileFault::NotSent`].
+/// Maps the value in a file to be changed by this process for itself: a page that is written to becomes a copy, and
+/// nothing of it reaches the file. The file is locked as for reading. The handle can't be sent: [`FileFault::NotSent`].
 ///
 /// ```
 /// use commonage::file;
@@ -422,8 +426,8 @@ pub unsafe fn open_private<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>) -> R
     unsafe { options().open_private(path) }
 }
 
-/// A new file with a value, made in place from `arg` as [`SharedMut::new`] makes it, which is in view, whole, when this returns, and
-/// can be changed on. It takes the place of a file that is there.
+/// A new file with a value, made in place from `arg` as [`SharedMut::new`] makes it, which is in view, whole, when this
+/// returns, and can be changed on. It takes the place of a file that is there.
 ///
 /// ```
 /// use commonage::file;
@@ -446,8 +450,8 @@ pub unsafe fn open_private<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>) -> R
 ///
 /// # Safety
 ///
-/// As long as any handle lives that was made from this one, in any process, nobody changes the file or cuts it, but through
-/// handles of this crate.
+/// As long as any handle lives that was made from this one, in any process, nobody changes the file or cuts it, but
+/// through handles of this crate.
 pub unsafe fn create<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, arg: &T::NewArg) -> Result<SharedMut<T>, Error> {
     // SAFETY: as the caller promises.
     unsafe { options().create(path, arg) }

@@ -59,33 +59,33 @@ impl<T: ShmemBacked + ?Sized> Options<T> {
         }
     }
 
-    /// The permission bits of a file that is made, exactly, whatever the process's umask; 0600 unless said otherwise. Who reads
-    /// a mapped file needs no right to write it. No effect on Windows, nor on a file that is opened.
+    /// The permission bits of a file that is made, exactly, whatever the process's umask; 0600 unless said otherwise.
+    /// Who reads a mapped file needs no right to write it. No effect on Windows, nor on a file that is opened.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// What is made is not to take the place of a file that is there: that is [`FileFault::Exists`] then, also if the other comes
-    /// into view meanwhile. No effect on a file that is opened.
+    /// What is made is not to take the place of a file that is there: that is [`FileFault::Exists`] then, also if the
+    /// other comes into view meanwhile. No effect on a file that is opened.
     #[must_use]
     pub fn must_be_new(mut self) -> Self {
         self.must_be_new = true;
         self
     }
 
-    /// Whether what is made is on the disk, under its name, when it has been brought into view: so it is unless this says
-    /// `false`. Then it is the system's to write it, some time soon, and a loss of power may leave anything. No effect on
-    /// a file that is opened: see [`SharedMut::flush`].
+    /// Whether what is made is on the disk, under its name, when it has been brought into view: so it is unless this
+    /// says `false`. Then it is the system's to write it, some time soon, and a loss of power may leave anything. No
+    /// effect on a file that is opened: see [`SharedMut::flush`].
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
         self.durable = durable;
         self
     }
 
-    /// All of what is mapped is read, and entered in the page tables, before the function returns: later looks at it don't
-    /// wait for the disk. No effect on [`read`](Self::read) and [`write`](Self::write), which map nothing.
+    /// All of what is mapped is read, and entered in the page tables, before the function returns: later looks at it
+    /// don't wait for the disk. No effect on [`read`](Self::read) and [`write`](Self::write), which map nothing.
     #[must_use]
     pub fn populate(mut self) -> Self {
         self.populate = true;
@@ -115,7 +115,8 @@ impl<T: ShmemBacked + ?Sized> Options<T> {
     }
 
     /// What is mapped is read, and stays in memory as long as it is mapped. The system allows a process only so much
-    /// (`RLIMIT_MEMLOCK`, the working set on Windows); beyond that it is [`FileFault::Failed`]. No effect on what is not mapped.
+    /// (`RLIMIT_MEMLOCK`, the working set on Windows); beyond that it is [`FileFault::Failed`]. No effect on what is
+    /// not mapped.
     #[must_use]
     pub fn lock_in_memory(mut self) -> Self {
         self.lock_in_memory = true;
@@ -130,8 +131,8 @@ impl<T: ShmemBacked + ?Sized> Options<T> {
         self
     }
 
-    /// Readers take also what its writer has left unfinished, because it was killed, or has panicked. No effect on writers,
-    /// who always do, nor on files without a header, which don't say it.
+    /// Readers take also what its writer has left unfinished, because it was killed, or has panicked. No effect on
+    /// writers, who always do, nor on files without a header, which don't say it.
     #[must_use]
     pub fn unfinished(mut self) -> Self {
         self.unfinished = true;

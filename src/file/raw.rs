@@ -38,14 +38,13 @@ impl<M: Clone> Clone for Foreign<M> {
 
 impl<E: NoUninit + CheckedBitPattern> Options<[E]> {
     /// Files that hold the elements, from offset 0 or from [`offset`](Self::offset) on to their end or for
-    /// [`length`](Self::length) bytes, and nothing that says so: those of programs that don't use this crate, in whatever
-    /// language. How many elements there are follows from the length; what they are is told by no one: who makes such a file and
-    /// who opens it have to agree on that, byte order included.
+    /// [`length`](Self::length) bytes, and nothing that says so: those of programs that don't use this crate, in
+    /// whatever language. How many elements there are follows from the length; what they are is told by no one: who
+    /// makes such a file and who opens it have to agree on that, byte order included.
     ///
-    /// All functions that make a file make such a one then, which holds the elements alone; and all that open one open such a
-    /// one. What the header would say is not checked then, nor that its writer had finished.
-    /// If the length is not that of whole elements, that is [`FileFault::NotWholeElements`]; so is any of elements
-    /// that have no size.
+    /// All functions that make a file make such a one then, which holds the elements alone; and all that open one open
+    /// such a one. What the header would say is not checked then, nor that its writer had finished. If the length is
+    /// not that of whole elements, that is [`FileFault::NotWholeElements`]; so is any of elements that have no size.
     ///
     /// ```
     /// use commonage::file;
@@ -73,8 +72,8 @@ impl Options<str> {
     /// Files that hold the text, from offset 0 or from [`offset`](Self::offset) on to their end or for
     /// [`length`](Self::length) bytes, and nothing that says so: text files.
     ///
-    /// All functions that make a file make such a one then, which holds the text alone; and all that open one open such a one.
-    /// Text that is not UTF-8 is [`Error::Content`](crate::Error::Content).
+    /// All functions that make a file make such a one then, which holds the text alone; and all that open one open such
+    /// a one. Text that is not UTF-8 is [`Error::Content`](crate::Error::Content).
     ///
     /// ```
     /// use commonage::file;
@@ -99,11 +98,12 @@ impl Options<str> {
 }
 
 impl<T: ShmemBacked + ?Sized> Options<T> {
-    /// Files that hold a value of `length` bytes, from offset 0 or from [`offset`](Self::offset) on, and nothing that says so; the
-    /// metadata come from elsewhere. For slices and strings, whose metadata follow from the length, there is `raw`.
+    /// Files that hold a value of `length` bytes, from offset 0 or from [`offset`](Self::offset) on, and nothing that
+    /// says so; the metadata come from elsewhere. For slices and strings, whose metadata follow from the length, there
+    /// is `raw`.
     ///
-    /// All functions that make a file make such a one then, which holds the value's bytes alone; its metadata are for the caller
-    /// to keep.
+    /// All functions that make a file make such a one then, which holds the value's bytes alone; its metadata are for
+    /// the caller to keep.
     ///
     /// ```
     /// use commonage::{Value, file};
