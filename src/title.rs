@@ -14,10 +14,10 @@
 
 use std::ops::Range;
 
+use crate::metadata;
+
 /// Bytes of a title.
 pub(crate) const TITLE: usize = 48;
-/// The most metadata, in bytes: what is made of those of a peer takes memory of this process's own, and more than they do.
-pub(crate) const MOST_METADATA: u32 = 1 << 20;
 
 /// The fields behind magic and version, as they stand there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Title {
             let end = start.checked_add(len).filter(|end| *end <= limit as u64).ok_or(TitleFault::Field(what, len))?;
             Ok(start as usize..end as usize)
         };
-        if self.metadata_len > MOST_METADATA {
+        if self.metadata_len > metadata::MOST {
             return Err(TitleFault::Field("length of the metadata", self.metadata_len.into()));
         }
         let metadata = range("length of the metadata", self.metadata, self.metadata_len.into())?;

@@ -22,9 +22,9 @@ use super::{
     opening::prepare,
 };
 use crate::{
-    Error, FileAccess, FileFault,
+    Error, FileAccess, FileFault, metadata,
     sys::{self, DiskFile, NewFile, PlaceError},
-    title::{MOST_METADATA, Title},
+    title::Title,
 };
 
 /// How a file is made.
@@ -238,10 +238,10 @@ impl Draft {
     /// The header and the metadata, where they are to be.
     fn describe(&mut self, description: Description<'_>, then: Then) -> Result<Header, Error> {
         let Description { fingerprint, metadata } = description;
-        let len = u32::try_from(metadata.len()).ok().filter(|len| *len <= MOST_METADATA);
+        let len = u32::try_from(metadata.len()).ok().filter(|len| *len <= metadata::MOST);
         let metadata_len = len.ok_or_else(|| Error::Metadata {
             type_name: "value",
-            reason: format!("they are {} bytes, of {MOST_METADATA} at most", metadata.len()),
+            reason: format!("they are {} bytes, of {} at most", metadata.len(), metadata::MOST),
         })?;
         let fits = metadata.len() <= self.data.start - HEADER;
         let at = if fits { HEADER } else { self.data.end };

@@ -64,7 +64,15 @@ impl Found {
         }
         let path = path_of(origin)?;
         let began = Instant::now();
-        let held = Held::open(path, wanted(access), how.lock_timeout).map_err(|error| match error {
+        // Generations only go up: who has the file by another one has taken it away.
+        let in_vain = |held: &Held| match (kind, origin.identity) {
+            (Kind::SharedMut, Identity::Headed { id, generation }) => {
+                let (header, now) = held.header()?;
+                (header.id == id && now.generation != generation).then_some(FileFault::AlreadyClaimed)
+            }
+            _ => None,
+        };
+        let held = Held::open_unless(path, wanted(access), how.lock_timeout, in_vain).map_err(|error| match error {
             Error::File { path, fault: FileFault::Locked { .. } } if kind == Kind::SharedMut => {
                 Error::File { path, fault: FileFault::StillHeld { waited: began.elapsed() } }
             }

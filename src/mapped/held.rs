@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::header::{BEING_WRITTEN, HEADER, Header};
+use super::header::{BEING_WRITTEN, HEADER, Header, Now};
 use crate::{
     Error, FileAccess, FileFault,
     sys::{self, Address, DiskFile, PlaceError},
@@ -48,25 +48,38 @@ pub(super) struct Held {
 impl Held {
     /// Opens what is there, and locks it. Each time that it could not be locked, what has the name is opened anew: it may be
     /// another by then.
-    pub(super) fn open(mut path: PathBuf, access: FileAccess, timeout: Duration) -> Result<Held, Error> {
+    pub(super) fn open(path: PathBuf, access: FileAccess, timeout: Duration) -> Result<Held, Error> {
+        Self::open_unless(path, access, timeout, |_| None)
+    }
+
+    /// As [`open`](Self::open), but waits no longer once `in_vain` says why not, of a file that others have.
+    pub(super) fn open_unless(
+        mut path: PathBuf,
+        access: FileAccess,
+        timeout: Duration,
+        in_vain: impl Fn(&Held) -> Option<FileFault>,
+    ) -> Result<Held, Error> {
         let alone = access == FileAccess::Write;
         let home = Home::here();
         let began = Instant::now();
         let mut pause = Duration::from_micros(50);
         loop {
-            let mut in_vain = None;
+            let mut refused = None;
             if let Some(file) = DiskFile::open(&path, alone).map_err(|error| not_had(&path, error))? {
                 let held = Held { file, path, home };
                 if held.file.lock(alone).map_err(|error| held.error(error))? {
                     return Ok(held);
                 }
+                if let Some(fault) = in_vain(&held) {
+                    return Err(held.fault(fault));
+                }
                 path = held.path.clone();
-                in_vain = Some(held);
+                refused = Some(held);
             }
             let Some(left) = timeout.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else {
-                return Err(in_vain.map_or_else(|| who_has(path, access), |held| held.locked(access)));
+                return Err(refused.map_or_else(|| who_has(path, access), |held| held.locked(access)));
             };
-            drop(in_vain);
+            drop(refused);
             thread::sleep(pause.min(left));
             pause = (pause * 2).min(Duration::from_millis(5));
         }
@@ -86,10 +99,15 @@ impl Held {
 
     /// The process that writes it, as the header says, if there is one.
     fn writer(&self) -> Option<u32> {
+        let (_, now) = self.header()?;
+        (now.state == BEING_WRITTEN).then_some(now.writer)
+    }
+
+    /// What the header says at this moment, whoever has the file; if it can be read, and is one.
+    pub(super) fn header(&self) -> Option<(Header, Now)> {
         let mut bytes = [0; HEADER];
         sys::read_at(self.file.file(), &mut bytes, 0).ok()?;
-        let (_, now) = Header::parse(&bytes).ok()?;
-        (now.state == BEING_WRITTEN).then_some(now.writer)
+        Header::parse(&bytes).ok()
     }
 
     pub(super) fn fault(&self, fault: FileFault) -> Error {

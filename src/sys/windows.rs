@@ -19,7 +19,7 @@ mod place;
 use std::{
     ffi::c_void,
     io, mem,
-    path::{Component, Path, PathBuf, Prefix},
+    path::{Component, Path, Prefix},
     process,
     ptr::NonNull,
     sync::{
@@ -72,8 +72,6 @@ pub(crate) fn path_in(bytes: &[u8]) -> Option<&Path> {
     let on_a_drive = matches!(prefix.kind(), Prefix::Disk(_) | Prefix::VerbatimDisk(_));
     (on_a_drive && path.is_absolute() && !bytes.contains(&0)).then_some(path)
 }
-/// What was written through a mapping need not be on the disk when the file has been synced.
-pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = false;
 
 /// What was written through a mapping need not be on the disk when the file has been synced.
 pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = false;

@@ -31,3 +31,13 @@ fn a_foreign_file_is_known_by_its_time() {
     let changed = refused(&token);
     assert!(matches!(changed, FileFault::Changed { what: "the time of its last change", .. }), "{changed}");
 }
+
+#[test]
+fn a_second_claim_does_not_wait_for_the_first_to_let_it_go() {
+    let place = Place::new();
+    let token = created(&place.path, 100, 7).into_token().unwrap();
+    let value = SharedSliceMut::<u8>::from_token(&token).unwrap();
+    // Not that it is still held.
+    assert!(matches!(fault(SharedSliceMut::<u8>::from_token(&token)), FileFault::AlreadyClaimed));
+    assert_eq!(*value, [7; 100]);
+}
