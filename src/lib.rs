@@ -14,7 +14,9 @@
 //! | a message that can be forwarded, kept, taken back | [`Ticket`] |
 //! | a value with a name, or in a file, for processes that have no channel between them | [`Link`] |
 //! | locks, values and events in it that survive the death of who holds them | [`sync`] |
-//! | a value that outlives every process, in a file; `.npy` files | [`file`](mod@file) |
+//! | a value that outlives every process, in a file | [`file`](mod@file) |
+//! | arrays in NumPy's `.npy` files, with the feature `ndarray` | `file::npy` |
+//! | to let Python, or any program, look at a value | [`Shared::location`], [`Location`] |
 //! | a stream of elements to a process that need not be trusted | [`ring`] |
 //! | a struct of your own in it | [`shareable!`](macro@shareable), [`Shareable`] |
 //! | a type of your own | [`ShmemBacked`], [`ShmemView`], [`ShmemViewMut`] and [`backed`] |
