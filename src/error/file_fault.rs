@@ -156,7 +156,7 @@ pub enum FileFault {
         found: String,
     },
     /// Nothing keeps others from changing the file or cutting it while it is mapped, so that it can only be opened by an
-    /// unsafe function, or copied.
+    /// unsafe function, or copied. So it always is on Windows and on macOS.
     #[error("nothing keeps others from changing it while it is mapped: {why}")]
     Unguarded {
         /// What is missing.

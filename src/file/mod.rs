@@ -72,8 +72,9 @@
 //! These are locks of the open file, let go by the system however a process ends. On Unix they are advisory: they bind
 //! who asks for them, which is this crate, and on Linux whoever locks by `fcntl` (Python's `fcntl.lockf`, SQLite). On
 //! NFS they hold between machines if its server and its mount have locks. On Windows they bind everybody, and nobody
-//! else can open the file for writing at all while it is open here. A forked child can look at what its parent has
-//! open, and drop it; the parent's lock is let go by the parent.
+//! else can open the file for writing at all while it is open here; only who had mapped it for writing before, and closed
+//! its handle, can still write to it. A forked child can look at what its parent has open, and drop it; the parent's
+//! lock is let go by the parent.
 //!
 //! # What a crash leaves
 //!
@@ -282,10 +283,11 @@ pub fn draft<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, arg: &T::NewArg) -
 /// Maps the value in a file to be read, if the system itself keeps everybody from changing the file or cutting it while
 /// it is mapped. So it is
 ///
-/// - on Windows, where the file can be opened so that others may only read it;
 /// - on Linux, if the file is immutable (`chattr +i`), or under fs-verity, or is a memfd with the seals against writing
 ///   and shrinking, by its path in `/proc`;
-/// - nowhere else.
+/// - nowhere else. On Windows nobody can open the file for writing, cut or replace it while it is open here; but a
+///   program that has mapped it for writing before, and closed its handle, can still write to it, and the system does
+///   not say whether there is one.
 ///
 /// ```
 /// use commonage::{Error, FileFault, Shared, file};

@@ -45,11 +45,7 @@ const TRIES: u32 = 200;
 
 /// An open file, by a handle of its own.
 #[derive(Debug)]
-pub(crate) struct DiskFile {
-    file: File,
-    /// Nobody else can open it to write it, as long as this is open.
-    guarded: bool,
-}
+pub(crate) struct DiskFile(File);
 
 impl DiskFile {
     /// Opens what is there; none if others have it open in a way that leaves no room for this.
@@ -65,7 +61,7 @@ impl DiskFile {
             _ => refused("CreateFile", error),
         };
         match options.open(path) {
-            Ok(file) => return Ok(Some(DiskFile { file, guarded: true })),
+            Ok(file) => return Ok(Some(DiskFile(file))),
             Err(error) if !is_shared(&error) => return Err(failed(error)),
             Err(_) if writable => return Ok(None),
             Err(_) => {}
@@ -73,7 +69,7 @@ impl DiskFile {
         // One who has written it may have it open still.
         options.share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE);
         match options.open(path) {
-            Ok(file) => Ok(Some(DiskFile { file, guarded: false })),
+            Ok(file) => Ok(Some(DiskFile(file))),
             Err(error) if is_shared(&error) => Ok(None),
             Err(error) => Err(failed(error)),
         }
@@ -81,24 +77,24 @@ impl DiskFile {
 
     /// Of a new file.
     pub(super) fn of(file: File) -> DiskFile {
-        DiskFile { file, guarded: true }
+        DiskFile(file)
     }
 
     /// To be mapped, read and written.
     pub(crate) fn file(&self) -> &File {
-        &self.file
+        &self.0
     }
 
     /// # Errors
     ///
     /// [`PlaceError::NotAFile`], [`PlaceError::Failed`].
     pub(crate) fn facts(&self) -> Result<Facts, PlaceError> {
-        if !is_on_a_disk(&self.file) {
+        if !is_on_a_disk(&self.0) {
             return Err(PlaceError::NotAFile("a device or a pipe"));
         }
         let mut info = BY_HANDLE_FILE_INFORMATION::default();
         // SAFETY: the file is open; fills in the struct.
-        if unsafe { GetFileInformationByHandle(self.file.as_raw_handle(), &raw mut info) } == 0 {
+        if unsafe { GetFileInformationByHandle(self.0.as_raw_handle(), &raw mut info) } == 0 {
             return Err(refused("GetFileInformationByHandle", io::Error::last_os_error()));
         }
         if info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY != 0 {
@@ -190,7 +186,7 @@ impl DiskFile {
     }
 
     fn take(&self, byte: OVERLAPPED_0_0, alone: bool) -> Result<bool, PlaceError> {
-        match lock_at(&self.file, byte, if alone { LOCKFILE_EXCLUSIVE_LOCK } else { 0 }) {
+        match lock_at(&self.0, byte, if alone { LOCKFILE_EXCLUSIVE_LOCK } else { 0 }) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(PlaceError::Failed("LockFileEx", error)),
@@ -200,7 +196,7 @@ impl DiskFile {
     fn release(&self, byte: OVERLAPPED_0_0) {
         let mut at = OVERLAPPED { Anonymous: OVERLAPPED_0 { Anonymous: byte }, ..Default::default() };
         // SAFETY: the file is open, and not for calls that go on when they have returned.
-        unsafe { UnlockFileEx(self.file.as_raw_handle(), 0, 1, 0, &raw mut at) };
+        unsafe { UnlockFileEx(self.0.as_raw_handle(), 0, 1, 0, &raw mut at) };
     }
 
     /// Nothing: the system sees to it.
@@ -224,13 +220,13 @@ impl DiskFile {
         None
     }
 
-    /// What is missing for the system itself to keep everybody from changing it; nothing if it does.
+    /// What is missing for the system itself to keep everybody from changing it: always something.
     ///
     /// # Errors
     ///
     /// What is missing.
     pub(crate) fn guard(&self) -> Result<(), &'static str> {
-        if self.guarded { Ok(()) } else { Err("another handle on it can write it") }
+        Err("a program can have mapped it to be written, and closed its handle: share modes do not show that")
     }
 }
 

@@ -161,10 +161,11 @@ fn a_value_is_resized_within_its_file_and_never_beyond_it() {
 }
 
 #[test]
-fn what_is_opened_guarded_is_guarded_by_the_system() {
+fn an_ordinary_file_is_not_guarded_by_the_system() {
     let place = Place::new();
     let path = place.path();
     file::write(&path, &[1u64; 100][..]).unwrap();
-    let found = file::open_guarded::<[u64]>(&path);
-    super::platform::is_guarded_or_not(&path, found);
+    let fault = fault(&path, file::open_guarded::<[u64]>(&path));
+    assert!(matches!(fault, FileFault::Unguarded { .. }), "{fault:?}");
+    assert_eq!(*file::read::<[u64]>(&path).unwrap(), [1; 100]);
 }

@@ -8,19 +8,12 @@ use std::{
     thread,
 };
 
-use commonage::{Error, FileFault, SharedSlice, file};
+use commonage::{Error, FileFault, file};
 
 use super::{Place, create, fault, open, open_mut, text, try_open, try_open_mut};
 
 /// Files have no name before they are in view.
 pub(super) const NAMELESS: bool = cfg!(target_os = "linux");
-
-/// An ordinary file can be changed by any process of its user.
-#[track_caller]
-pub(super) fn is_guarded_or_not(path: &Path, found: Result<SharedSlice<u64>, Error>) {
-    let fault = fault(path, found);
-    assert!(matches!(fault, FileFault::Unguarded { .. }), "{fault:?}");
-}
 
 #[test]
 fn the_mode_is_what_was_asked_for_whatever_the_umask() {

@@ -1,22 +1,11 @@
-//! What is mapped is guarded by the system.
+//! What the system keeps strangers from, and what it does not.
 
-use std::path::Path;
-
-use commonage::{Error, FileFault, SharedSlice, file};
+use commonage::{FileFault, file};
 
 use super::{Place, fault, open, open_mut, try_open};
 
 /// Files have a name from the beginning.
 pub(super) const NAMELESS: bool = false;
-
-/// What this process has open, others may only read.
-#[track_caller]
-pub(super) fn is_guarded_or_not(path: &Path, found: Result<SharedSlice<u64>, Error>) {
-    let value = found.unwrap();
-    assert_eq!(*value, [1; 100]);
-    assert!(std::fs::OpenOptions::new().write(true).open(path).is_err());
-    assert_eq!(*open(path), [1; 100], "others read it beside");
-}
 
 #[test]
 fn a_stranger_neither_writes_nor_cuts_what_is_mapped() {
@@ -52,4 +41,19 @@ fn what_somebody_has_open_is_not_replaced_and_the_draft_comes_back() {
     draft.publish().unwrap();
     assert_eq!(*open(&path), [2; 5]);
     assert_eq!(place.names(), ["value"]);
+}
+
+#[test]
+fn who_has_mapped_a_file_and_closed_it_writes_to_it_still() {
+    let place = Place::new();
+    let path = place.path();
+    std::fs::write(&path, [1; 8]).unwrap();
+    let stranger = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let map = memmap2::MmapRaw::map_raw(&stranger).unwrap();
+    drop(stranger);
+    let options = file::options::<[u8]>().raw();
+    assert!(matches!(fault(&path, options.open_guarded(&path)), FileFault::Unguarded { .. }));
+    assert_eq!(*options.read(&path).unwrap(), [1; 8]);
+    drop(map);
+    assert!(matches!(fault(&path, options.open_guarded(&path)), FileFault::Unguarded { .. }), "nor can it be known");
 }
