@@ -78,7 +78,8 @@ pub enum FileFault {
         /// As it is.
         found: u64,
     },
-    /// The token that leads to it is not as it was sent: its MAC is not that of its bytes.
+    /// The token that leads to it is not as it was sent: its MAC is not that of its bytes. Of a file without a header it is
+    /// also that the value begins with other bytes than when the token was made.
     #[error("the token that leads to it is not as it was sent: its MAC differs")]
     Altered,
     /// Its writer has ended in the middle: it was killed, or panicked. What is there may be half written.

@@ -116,6 +116,27 @@ fn the_twin_of_an_honest_token_is_the_same() {
     }
 }
 
+/// Who knows of a file all that the system tells everybody, but not what is in it.
+#[test]
+fn a_token_of_a_file_without_a_header_is_made_by_who_can_read_it() {
+    let place = Place::new();
+    let path = place.file("foreign");
+    fs::write(&path, [7; 100]).unwrap();
+    // SAFETY: nobody changes it while it is open.
+    let value = unsafe { file::options::<[u8]>().raw().open(&path) }.unwrap();
+    let text = value.into_token().unwrap();
+    let (fields, right) = file_token_taken_apart(&text);
+    let path = path.as_os_str().as_encoded_bytes();
+    for secret in [[0; 16], *b"commonage:nobody"] {
+        let token = encode_file(&fields, path, &100usize, &secret).unwrap();
+        let error = refusal("a guessed key", SharedSlice::<u8>::from_token, &token);
+        assert!(matches!(fault("a guessed key", error), FileFault::Altered));
+    }
+    let token = encode_file(&fields, path, &100usize, &right).unwrap();
+    assert_eq!(token.text(), text);
+    assert_eq!(SharedSlice::<u8>::from_token(&text).unwrap(), [7; 100]);
+}
+
 #[test]
 fn another_id_or_generation_is_another_value() {
     for kind in KINDS {

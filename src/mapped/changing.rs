@@ -169,14 +169,6 @@ impl Part {
 }
 
 impl Mapped {
-    /// The key of its tokens' MACs. Of a foreign file it is known to all: it tells accidents, and nothing else.
-    pub(super) fn secret(&self) -> [u8; 16] {
-        match self.kind {
-            FileKind::Headed { secret, .. } => secret,
-            FileKind::Foreign { .. } => *b"commonage:nobody",
-        }
-    }
-
     /// Is it the value that the token names?
     ///
     /// # Errors

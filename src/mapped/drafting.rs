@@ -7,7 +7,7 @@ use std::{
     ptr::{self, NonNull},
     slice,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU8, AtomicU64},
     },
 };
@@ -284,6 +284,7 @@ impl Draft {
                 inode: facts.inode,
                 size: facts.size,
                 modified: AtomicU64::new(facts.modified),
+                secret: OnceLock::new(),
             },
         };
         let role = if then == Then::Write { Role::Writer } else { Role::Reader };
@@ -361,7 +362,13 @@ pub(crate) fn anonymous(len: usize, fingerprint: u64, how: &How) -> Result<Part,
         len,
         offset: 0,
         fingerprint,
-        kind: FileKind::Foreign { device: 0, inode: 0, size: len as u64, modified: AtomicU64::new(0) },
+        kind: FileKind::Foreign {
+            device: 0,
+            inode: 0,
+            size: len as u64,
+            modified: AtomicU64::new(0),
+            secret: OnceLock::new(),
+        },
     };
     prepare(&mapped, how.advice, how.lock_in_memory)?;
     Ok(Part::whole(Arc::new(mapped)))

@@ -20,6 +20,7 @@ mod held;
 mod memory;
 mod opening;
 mod reading;
+mod secret;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use std::{
     path::Path,
     ptr::NonNull,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     thread,
@@ -78,8 +79,8 @@ pub(crate) struct Mapped {
 enum FileKind {
     /// INVARIANT: the mapping begins with the header; and it is one that may be written, if `access` says so.
     Headed { id: u64, secret: [u8; 16], generation: AtomicU64 },
-    /// As in [`Identity::Foreign`].
-    Foreign { device: u64, inode: u64, size: u64, modified: AtomicU64 },
+    /// As in [`Identity::Foreign`]; and the key of its tokens' MACs, once it has been asked for.
+    Foreign { device: u64, inode: u64, size: u64, modified: AtomicU64, secret: OnceLock<[u8; 16]> },
 }
 
 /// What this process is to the value.
@@ -163,7 +164,7 @@ impl Mapped {
             FileKind::Headed { id, generation, .. } => {
                 Identity::Headed { id: *id, generation: generation.load(Ordering::Relaxed) }
             }
-            FileKind::Foreign { device, inode, size, modified } => Identity::Foreign {
+            FileKind::Foreign { device, inode, size, modified, .. } => Identity::Foreign {
                 device: *device,
                 inode: *inode,
                 size: *size,

@@ -5,7 +5,7 @@ use std::{
     path::Path,
     ptr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU8, AtomicU64},
     },
     time::Duration,
@@ -133,6 +133,7 @@ impl Opened {
                 inode: facts.inode,
                 size: facts.size,
                 modified: AtomicU64::new(facts.modified),
+                secret: OnceLock::new(),
             },
             held: Some(held),
         };
@@ -248,7 +249,7 @@ fn read_header(mapped: &mut Mapped, size: u64) -> Result<(Vec<u8>, Now), FileFau
 }
 
 /// Copies bytes of the mapping, whatever they are by now: the copy is what gets checked.
-fn copy(mapped: &Mapped, from: usize, to: &mut [u8]) {
+pub(super) fn copy(mapped: &Mapped, from: usize, to: &mut [u8]) {
     assert!(from <= mapped.map.len() && to.len() <= mapped.map.len() - from, "it lies within the mapping");
     // SAFETY: within the mapping, by the line above.
     let from = unsafe { memory::start(&mapped.map).add(from) };

@@ -22,7 +22,7 @@
 //!     86    p  path, absolute, as the system encodes it
 //!   86+p    m  metadata, in postcard
 //! 86+p+m    8  MAC: SipHash-1-3, keyed by the secret in the file's header, of everything before; for a foreign file, which
-//!              has none, by a constant: then it only tells accidents
+//!              has none, by a hash of the value's first 4096 bytes and the file's size
 //! ```
 
 use std::{any::type_name, path::Path};

@@ -149,6 +149,54 @@ fn what_was_written_to_a_foreign_file_and_frozen_is_sent() {
     assert_eq!(read(&claimed(&origin, Kind::Shared).unwrap()), b"Some bytes");
 }
 
+/// The key of the value from an offset on, as its receiver makes it.
+fn key(path: &Path, offset: u64) -> [u8; 16] {
+    let how = How { layout: foreign(offset, None), ..How::new(Access::Read) };
+    let (origin, secret) = open(path, &how).unwrap().begin().origin(Kind::Shared).unwrap();
+    assert_eq!(Found::find(&origin, Kind::Shared).unwrap().secret(), &secret);
+    secret
+}
+
+#[test]
+fn the_key_of_a_foreign_file_is_made_of_its_size_and_of_how_the_value_begins() {
+    let directory = Directory::new();
+    let path = directory.at("foreign");
+    let with = |len: usize, at: usize, byte: u8| {
+        let mut bytes = vec![7; len];
+        bytes[at] = byte;
+        fs::write(&path, bytes).unwrap();
+        key(&path, 64)
+    };
+    let right = with(5000, 100, 7);
+    for other in [with(5001, 100, 7), with(5000, 64, 8), with(5000, 64 + 4095, 8)] {
+        assert_ne!(other, right);
+    }
+    for same in [with(5000, 63, 8), with(5000, 64 + 4096, 8)] {
+        assert_eq!(same, right);
+    }
+    with(64, 0, 7);
+}
+
+#[test]
+fn the_key_of_a_foreign_file_follows_what_is_written_to_it() {
+    let directory = Directory::new();
+    let path = directory.at("foreign");
+    fs::write(&path, b"head some bytes").unwrap();
+    let how = How { layout: foreign(0, None), ..How::new(Access::Write) };
+    let mut opened = open(&path, &how).unwrap();
+    opened.narrow(5..15).unwrap();
+    let mut part = opened.begin();
+    part.freeze().unwrap();
+    let (_, before) = part.origin(Kind::Shared).unwrap();
+    part.thaw().unwrap();
+    change(&mut part, 0, b'S');
+    part.freeze().unwrap();
+    let (origin, after) = part.origin(Kind::Shared).unwrap();
+    assert_ne!(before, after);
+    drop(part);
+    assert_eq!(Found::find(&origin, Kind::Shared).unwrap().secret(), &after);
+}
+
 #[test]
 fn a_token_of_any_path_is_an_error() {
     let directory = Directory::new();
