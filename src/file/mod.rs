@@ -283,8 +283,9 @@ pub fn draft<T: ShmemBacked + ?Sized>(path: impl AsRef<Path>, arg: &T::NewArg) -
 /// Maps the value in a file to be read, if the system itself keeps everybody from changing the file or cutting it while
 /// it is mapped. So it is
 ///
-/// - on Linux, if the file is immutable (`chattr +i`), or under fs-verity, or is a memfd with the seals against writing
-///   and shrinking, by its path in `/proc`;
+/// - on Linux, if the file is immutable (`chattr +i`), this process is its owner's or root's, and nobody has it open for
+///   writing, or mapped so, from before it was; or if it is under fs-verity, or is a memfd with the seals against
+///   writing and shrinking, by its path in `/proc`;
 /// - nowhere else. On Windows nobody can open the file for writing, cut or replace it while it is open here; but a
 ///   program that has mapped it for writing before, and closed its handle, can still write to it, and the system does
 ///   not say whether there is one.

@@ -4,7 +4,8 @@ use std::{
     fs,
     os::fd::AsRawFd,
     path::{Path, PathBuf},
-    ptr,
+    ptr, thread,
+    time::{Duration, Instant},
 };
 
 use commonage::{Error, FileFault, Sealed, SharedSlice, file, file::Advice, sealed::Seals};
@@ -13,8 +14,10 @@ use super::{Place, create, fault, open, open_mut, try_open, try_open_mut};
 use crate::{
     forked::{ENDS, Forked},
     scene::{NAMED, scene},
-    support::child,
+    support::{Directory, child},
 };
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Drops what a forked child has inherited.
 fn dropped<T>(inherited: &T) {
@@ -169,11 +172,49 @@ fn a_file_that_nobody_may_change_is_opened_guarded() {
         );
         return;
     }
-    let found = file::open_guarded::<[u64]>(&path);
+    let found = guarded_soon(&path);
     let stranger = fs::OpenOptions::new().write(true).open(&path);
     assert!(immutable(&path, false));
     assert_eq!(*found.unwrap(), [1; 10]);
     assert!(stranger.is_err());
+}
+
+/// It binds who opens the file from then on; on some file systems, nobody else.
+#[test]
+fn an_immutable_file_that_somebody_had_open_before_is_not_guarded() {
+    // In memory, and on a disk.
+    for place in [Place::new(), Place(Directory::within(Path::new("/dev/shm")))] {
+        let path = place.path();
+        file::write(&path, &[1u64; 10][..]).unwrap();
+        let writer = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let map = memmap2::MmapRaw::map_raw(&writer).unwrap();
+        if !immutable(&path, true) {
+            println!("files::linux::an_immutable_file_that_somebody_had_open_before_is_not_guarded: skipped");
+            continue;
+        }
+        let open = file::open_guarded::<[u64]>(&path);
+        drop(writer);
+        let mapped = file::open_guarded::<[u64]>(&path);
+        drop(map);
+        let nobody = guarded_soon(&path);
+        assert!(immutable(&path, false));
+        assert!(matches!(fault(&path, open), FileFault::Unguarded { .. }));
+        assert!(matches!(fault(&path, mapped), FileFault::Unguarded { .. }));
+        assert_eq!(*nobody.unwrap(), [1; 10]);
+    }
+}
+
+/// A child that another test starts has a copy of every descriptor until it runs its program.
+fn guarded_soon(path: &Path) -> Result<SharedSlice<u64>, Error> {
+    let began = Instant::now();
+    loop {
+        match file::open_guarded(path) {
+            Err(Error::File { fault: FileFault::Unguarded { .. }, .. }) if began.elapsed() < PATIENCE => {
+                thread::yield_now();
+            }
+            done => return done,
+        }
+    }
 }
 
 fn immutable(path: &Path, on: bool) -> bool {
