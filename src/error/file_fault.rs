@@ -163,8 +163,8 @@ pub enum FileFault {
         /// What is missing.
         why: &'static str,
     },
-    /// A token leads to a file that others than this process's user could cut while it is mapped.
-    #[error("a token leads to it, but it is no file of this user or of root that only these can write: {found}")]
+    /// A token leads to a file that any user, or its owner who is another, could cut while it is mapped.
+    #[error("a token leads to it, but it is no file of this user or of root, or all users can write it: {found}")]
     Owner {
         /// Whose it is, or who can write it.
         found: String,

@@ -102,9 +102,10 @@
 //! A handle on a mapped file is sent as any other: the token names the file, and the receiver maps it too, with a lock
 //! of its own, also when the sender is gone. What the token says has to be there still: a file that somebody has
 //! written since, or replaced, is [`FileFault::Changed`]. There is nothing in flight, so [`counts`](Shared::counts)
-//! knows of this process only, and a ticket that nobody claims keeps nothing alive. What leads to a file must be a
-//! regular file of this process's user or of root that nobody else can write ([`FileFault::Owner`]), because who sends
-//! a token could otherwise have the receiver map what a third can cut. A `SharedMut` can be sent if it is a whole file
+//! knows of this process only, and a ticket that nobody claims keeps nothing alive. What a token leads to must be a
+//! regular file of this process's user or of root, which is not for all users to write ([`FileFault::Owner`]), because
+//! who sends a token could otherwise have the receiver map what a third can cut: the users of the file's group are
+//! trusted not to, if its mode lets them write. A `SharedMut` can be sent if it is a whole file
 //! with a header; the receiver waits for the sender to drop it. A part, a file of another program's, private and
 //! anonymous memory can't: [`FileFault::NotSent`].
 //!

@@ -215,7 +215,7 @@ fn every_fault_says_what_it_is() {
         ),
         (
             FileFault::Owner { found: "mode 0666".to_owned() },
-            "a token leads to it, but it is no file of this user or of root that only these can write: mode 0666"
+            "a token leads to it, but it is no file of this user or of root, or all users can write it: mode 0666"
                 .to_owned(),
         ),
         (FileFault::NotSent { why: "it is a part" }, "this handle can't be sent: it is a part".to_owned()),
