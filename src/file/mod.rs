@@ -105,9 +105,9 @@
 //! knows of this process only, and a ticket that nobody claims keeps nothing alive. What a token leads to must be a
 //! regular file of this process's user or of root, which is not for all users to write ([`FileFault::Owner`]), because
 //! who sends a token could otherwise have the receiver map what a third can cut: the users of the file's group are
-//! trusted not to, if its mode lets them write. A `SharedMut` can be sent if it is a whole file
-//! with a header; the receiver waits for the sender to drop it. A part, a file of another program's, private and
-//! anonymous memory can't: [`FileFault::NotSent`].
+//! trusted not to, if its mode lets them write. A `SharedMut` can be sent if it is a whole file with a header; the
+//! receiver waits for the sender to drop it. A part, a file of another program's, private and anonymous memory can't:
+//! [`FileFault::NotSent`].
 //!
 //! # What is in a file
 //!
