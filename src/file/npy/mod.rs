@@ -160,7 +160,7 @@ pub fn write<A: NumPyElement, D: Dimension>(path: impl AsRef<Path>, array: &Arra
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write`](fn@write).
 pub fn draft<A, D>(
     path: impl AsRef<Path>,
     shape: impl IntoDimension<Dim = D>,
