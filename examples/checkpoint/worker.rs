@@ -20,7 +20,10 @@ pub(crate) fn work(file: &str, options: &Options) -> Result<(), Failure> {
         Err(error) => return Err(error.into()),
     }
     say(FROM, plate.step)?;
-    wait()?;
+    // The one before may have been killed after the last step.
+    if plate.step < options.steps {
+        wait()?;
+    }
     while plate.step < options.steps {
         plate.heat();
         say(DONE, plate.step)?;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::Path,
 };
 
@@ -99,6 +99,21 @@ fn a_simulation_that_is_killed_again_and_again_comes_to_the_same_end() {
     let output = String::from_utf8(output.stdout).unwrap();
     assert!(!output.starts_with("0 times killed") && output.contains(", 10 checkpoints, "), "{output}");
     assert!(output.contains("after 200 steps the plate has ") && output.contains("bit by bit"), "{output}");
+}
+
+#[test]
+fn a_simulation_that_was_killed_after_its_last_step_has_come_to_its_end() {
+    let directory = Directory::new();
+    let path = Path::new(&directory.0).join("plate");
+    let worker = |input: &str| {
+        let mut worker = example("checkpoint").arg("--worker").arg(path.to_str().unwrap());
+        worker = worker.arg("--steps").arg("2").arg("--every").arg("2");
+        let mut worker = worker.spawn();
+        worker.child().stdin.take().expect("it is piped").write_all(input.as_bytes()).unwrap();
+        String::from_utf8(worker.success().stdout).unwrap().replace('\r', "")
+    };
+    assert_eq!(worker("\n"), "from 0\ndone 1\ndone 2\nkept 2\n");
+    assert_eq!(worker(""), "from 2\n", "nobody has to tell it to do nothing");
 }
 
 /// What `npy_stats` prints of its arguments, without the name of a file in it, and without how long it took.
