@@ -39,7 +39,7 @@ impl Found {
     ///
     /// Those of opening, `FileFault::Owner`, `Changed`, `AlreadyClaimed`, `StillHeld`, `Locked`, `TooShort`.
     pub(crate) fn find(origin: &Origin, kind: Kind) -> Result<Found, Error> {
-        let key = (origin.identity, origin.offset, origin.len);
+        let key = (origin.identity, origin.offset, origin.len, origin.fingerprint);
         let here = if kind == Kind::Shared { table().read(&key) } else { None };
         if let Some(here) = here {
             here.must_be(origin, kind).map_err(|fault| here.fault(fault))?;

@@ -176,7 +176,7 @@ impl Mapped {
     /// What it is found by in the table; none if it can't be: what is written there is nobody else's.
     fn key(&self) -> Option<Key> {
         let can_be = self.held.is_some() && self.access != Access::Private;
-        can_be.then(|| (self.identity(), self.offset, self.len as u64))
+        can_be.then(|| (self.identity(), self.offset, self.len as u64, self.fingerprint))
     }
 
     /// The value's first byte.

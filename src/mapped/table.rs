@@ -8,8 +8,9 @@ use std::{
 use super::{Identity, Mapped};
 use crate::sys::PerProcess;
 
-/// A value: what its file is, and where it is in it.
-pub(super) type Key = (Identity, u64, u64);
+/// A value: what its file is, where it is in it, and the fingerprint of its type: of what has no header, one range can be
+/// open as several types.
+pub(super) type Key = (Identity, u64, u64, u64);
 
 #[derive(Default)]
 pub(super) struct Table(HashMap<Key, Entry>);

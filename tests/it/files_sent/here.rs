@@ -231,6 +231,21 @@ fn a_ticket_of_a_file_to_be_written_is_claimed_or_taken_back() {
 }
 
 #[test]
+fn one_range_of_a_file_without_a_header_is_claimed_as_each_type_that_it_is_open_as() {
+    let place = Place::new();
+    fs::write(&place.path, [7; 64]).unwrap();
+    // SAFETY: nobody changes it.
+    let bytes = unsafe { file::options::<[u8]>().raw().open(&place.path) }.unwrap();
+    // SAFETY: as above.
+    let words = unsafe { file::options::<[u32]>().raw().open(&place.path) }.unwrap();
+    let tokens = [bytes.clone().into_token().unwrap(), words.clone().into_token().unwrap()];
+    let received = SharedSlice::<u8>::from_token(&tokens[0]).unwrap();
+    assert!(received == [7; 64] && received.ptr_eq(&bytes), "mapped once");
+    let received = SharedSlice::<u32>::from_token(&tokens[1]).unwrap();
+    assert!(received == [0x0707_0707; 16] && received.ptr_eq(&words), "mapped once");
+}
+
+#[test]
 fn a_slice_in_a_file_does_not_leave_it_to_grow() {
     let place = Place::new();
     let mut value = created(&place.path, 100, 7);
