@@ -74,24 +74,27 @@ impl Crew {
     }
 
     /// Waits for all workers: their results, in the order in which they were hired.
-    pub(crate) fn results(mut self) -> Result<Vec<Option<Summary>>, Failure> {
-        let mut results: Vec<Option<Option<Summary>>> = self.workers.iter().map(|_| None).collect();
+    pub(crate) fn results(self) -> Result<Vec<Option<Summary>>, Failure> {
+        let Crew { mut workers, reports, inbox } = self;
+        // Only the conversations have it from now on: if one of them breaks off, that is seen.
+        drop(reports);
+        let mut results: Vec<Option<Option<Summary>>> = workers.iter().map(|_| None).collect();
         while results.iter().any(Option::is_none) {
-            match self.inbox.recv_timeout(LOOK) {
+            match inbox.recv_timeout(LOOK) {
                 Ok((number, Ok(summary))) => results[number] = Some(summary),
                 Ok((number, Err(error))) => {
-                    let status = self.workers[number].end().filter(|status| !status.success());
+                    let status = workers[number].end().filter(|status| !status.success());
                     let why = status.map_or(error.to_string(), |status| format!("it died ({status})"));
-                    return Err(format!("worker {} of {} failed: {why}", number + 1, self.workers.len()).into());
+                    return Err(format!("worker {} of {} failed: {why}", number + 1, workers.len()).into());
                 }
                 // A conversation notices by itself when its worker dies, except before that worker has reported.
-                Err(RecvTimeoutError::Timeout) => self.workers.iter_mut().for_each(Worker::release_if_dead),
+                Err(RecvTimeoutError::Timeout) => workers.iter_mut().for_each(Worker::release_if_dead),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err("the conversations with the workers broke off".into());
                 }
             }
         }
-        for worker in &mut self.workers {
+        for worker in &mut workers {
             worker.end();
         }
         Ok(results.into_iter().flatten().collect())
