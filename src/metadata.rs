@@ -1,4 +1,4 @@
-//! Metadata as they stand in memory or in a file that says of itself what is in it.
+//! Metadata as they stand in a token, and in memory or in a file that says of itself what is in it.
 
 use std::any::type_name;
 
@@ -25,6 +25,7 @@ pub(crate) fn encode<T: ShmemBacked + ?Sized>(metadata: &T::MetaData) -> Result<
 /// # Errors
 ///
 /// [`Error::Metadata`].
+#[inline]
 pub(crate) fn decode<T: ShmemBacked + ?Sized>(bytes: &[u8]) -> Result<T::MetaData, Error> {
     match postcard::take_from_bytes::<T::MetaData>(bytes) {
         Ok((metadata, [])) => Ok(metadata),
@@ -33,6 +34,7 @@ pub(crate) fn decode<T: ShmemBacked + ?Sized>(bytes: &[u8]) -> Result<T::MetaDat
     }
 }
 
+#[cold]
 fn unfit<T: ?Sized>(reason: String) -> Error {
     Error::Metadata { type_name: type_name::<T>(), reason }
 }

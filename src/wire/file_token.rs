@@ -27,10 +27,11 @@
 
 use std::{any::type_name, path::Path};
 
-use super::token::{Draft, MAC, check_length, mac, metadata_in, put, take};
+use super::token::{Draft, MAC, check_length, mac, put, take};
 use crate::{
     Error, FileFault, Kind, ShmemBacked, TokenFault,
     mapped::{self, Identity, Origin},
+    metadata,
     pool::Secret,
     sys,
 };
@@ -224,7 +225,7 @@ impl<'a> OfFile<'a> {
     ///
     /// `FileFault::Altered`; `Metadata` if they are not those of a `T`, whole.
     pub(super) fn metadata<T: ShmemBacked + ?Sized>(&self, secret: &Secret) -> Result<T::MetaData, Error> {
-        metadata_in::<T>(self.verified(secret)?)
+        metadata::decode::<T>(self.verified(secret)?)
     }
 
     /// # Errors

@@ -31,7 +31,7 @@ use siphasher::sip::SipHasher13;
 
 use super::{Unverified, file_token};
 use crate::{
-    Backing, Error, Kind, SegmentId, ShmemBacked, TokenFault,
+    Backing, Error, Kind, SegmentId, ShmemBacked, TokenFault, metadata,
     part::{self, Part},
     pool::{Issued, Secret},
     segment::{Door, Locator},
@@ -475,21 +475,8 @@ impl Verified<'_> {
     /// `Metadata` if they are not those of a `T`, whole.
     #[inline]
     pub(crate) fn metadata<T: ShmemBacked + ?Sized>(&self) -> Result<T::MetaData, Error> {
-        metadata_in::<T>(self.metadata)
+        metadata::decode::<T>(self.metadata)
     }
-}
-
-/// # Errors
-///
-/// `Metadata` if the bytes are not those of a `T`, whole.
-#[inline]
-pub(super) fn metadata_in<T: ShmemBacked + ?Sized>(bytes: &[u8]) -> Result<T::MetaData, Error> {
-    let reason = match postcard::take_from_bytes(bytes) {
-        Ok((metadata, [])) => return Ok(metadata),
-        Ok((_, rest)) => format!("{} bytes are left over", rest.len()),
-        Err(error) => error.to_string(),
-    };
-    Err(Error::Metadata { type_name: type_name::<T>(), reason })
 }
 
 /// Some fields.
