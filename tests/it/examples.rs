@@ -191,6 +191,29 @@ fn what_is_no_file_of_numbers_is_refused_in_a_sentence() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_killed_worker_is_the_end_of_those_who_look_at_numbers_and_they_say_so() {
+    let killed = (0..100).any(|_| {
+        let mut all = example("npy_stats").arg("--workers").arg("3").arg("--make").arg("500x1000").arg("f8").spawn();
+        let id = all.child().id();
+        let workers = || fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        let worker = loop {
+            match workers().split_whitespace().next() {
+                Some(worker) => break worker.parse().unwrap(),
+                None if all.child().try_wait().unwrap().is_some() => return false,
+                None => std::thread::yield_now(),
+            }
+        };
+        crate::support::kill(worker);
+        let output = all.output();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() || said.contains("failed: it died (signal: 9 (SIGKILL))"), "{said}");
+        !output.status.success()
+    });
+    assert!(killed, "it was never killed in time");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_sound_is_heard_as_it_was_played_and_what_is_lost_is_counted() {
     let figures = |output: &str| {
         let line = output.lines().find(|line| line.contains(" heard, ")).expect("a line of figures");
