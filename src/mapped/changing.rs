@@ -1,10 +1,13 @@
 //! Who writes a file, and who reads it: in turn.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
 use super::{
     Access, FileKind, Identity, Mapped, Origin, Part, Role,
-    header::{BEING_WRITTEN, FINISHED},
+    header::{BEING_WRITTEN, FINISHED, HEADER},
     table::table,
 };
 use crate::{Error, FileAccess, FileFault, Kind, sys};
@@ -29,6 +32,19 @@ impl Mapped {
             words.generation.store(next.to_le(), Ordering::Release);
             generation.store(next, Ordering::Relaxed);
         }
+    }
+
+    /// Once in a generation: brings to the disk that the file is being written, so that no loss of power leaves it there
+    /// as finished with what is flushed afterwards.
+    pub(super) fn flush_header(&self) -> io::Result<()> {
+        if let FileKind::Headed { generation, on_disk, .. } = &self.kind {
+            let now = generation.load(Ordering::Relaxed);
+            if on_disk.load(Ordering::Relaxed) != now {
+                self.map.flush_range(0, HEADER)?;
+                on_disk.store(now, Ordering::Relaxed);
+            }
+        }
+        Ok(())
     }
 
     /// The time of a file that has been written by this process.

@@ -278,7 +278,12 @@ impl Draft {
     ) -> Result<Part, Error> {
         let facts = held.file.facts().map_err(|error| held.error(error))?;
         let kind = match header {
-            Some(header) => FileKind::Headed { id: header.id, secret: header.secret, generation: AtomicU64::new(1) },
+            Some(header) => FileKind::Headed {
+                id: header.id,
+                secret: header.secret,
+                generation: AtomicU64::new(1),
+                on_disk: AtomicU64::new(0),
+            },
             None => FileKind::Foreign {
                 device: facts.device,
                 inode: facts.inode,

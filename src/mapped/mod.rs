@@ -78,7 +78,8 @@ pub(crate) struct Mapped {
 /// What a file says of itself, or the system of it.
 enum FileKind {
     /// INVARIANT: the mapping begins with the header; and it is one that may be written, if `access` says so.
-    Headed { id: u64, secret: [u8; 16], generation: AtomicU64 },
+    /// `on_disk` is the generation of which the disk has the header.
+    Headed { id: u64, secret: [u8; 16], generation: AtomicU64, on_disk: AtomicU64 },
     /// As in [`Identity::Foreign`]; and the key of its tokens' MACs, once it has been asked for.
     Foreign { device: u64, inode: u64, size: u64, modified: AtomicU64, secret: OnceLock<[u8; 16]> },
 }
@@ -325,9 +326,13 @@ impl Part {
         memory::lock(&self.hold.map, locked).map_err(|error| self.hold.failed("mlock", error))
     }
 
-    /// Writes to the disk what has been written to these bytes of the range. Nothing to do without a file.
+    /// Writes to the disk what has been written to these bytes of the range; before the first of them, that the file is
+    /// being written. Nothing to do without a file.
     pub(crate) fn flush(&self, range: Range<usize>) -> Result<(), Error> {
-        self.flush_by("msync", range, MmapRaw::flush_range)
+        self.flush_by("msync", range, |map, offset, len| {
+            self.hold.flush_header()?;
+            map.flush_range(offset, len)
+        })
     }
 
     /// As `flush`, but does not wait until it has been done.

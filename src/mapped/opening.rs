@@ -244,7 +244,7 @@ fn read_header(mapped: &mut Mapped, size: u64) -> Result<(Vec<u8>, Now), FileFau
     (mapped.start, mapped.len, mapped.offset) = (parts.data.start, parts.data.len(), parts.data.start as u64);
     mapped.fingerprint = header.title.fingerprint;
     let generation = AtomicU64::new(now.generation);
-    mapped.kind = FileKind::Headed { id: header.id, secret: header.secret, generation };
+    mapped.kind = FileKind::Headed { id: header.id, secret: header.secret, generation, on_disk: AtomicU64::new(0) };
     Ok((metadata, now))
 }
 

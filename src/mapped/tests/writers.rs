@@ -133,3 +133,19 @@ fn who_waits_for_a_file_gets_what_has_its_name_in_the_end() {
         assert_eq!(reader.join().unwrap(), b"new");
     });
 }
+
+#[test]
+fn before_what_is_flushed_the_disk_has_once_that_it_is_being_written() {
+    let directory = Directory::new();
+    let path = directory.at("value");
+    write(&path, b"some bytes");
+    let part = opened(&path, Access::Write).unwrap();
+    let FileKind::Headed { generation, on_disk, .. } = &part.hold.kind else { panic!("it has a header") };
+    assert_ne!(on_disk.load(Ordering::Relaxed), generation.load(Ordering::Relaxed));
+    part.flush(0..4).unwrap();
+    assert_eq!(on_disk.load(Ordering::Relaxed), generation.load(Ordering::Relaxed));
+    // Another writer's turn: that is to be said anew.
+    part.freeze().unwrap();
+    part.thaw().unwrap();
+    assert_ne!(on_disk.load(Ordering::Relaxed), generation.load(Ordering::Relaxed));
+}
