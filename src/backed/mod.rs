@@ -165,7 +165,8 @@ pub unsafe trait ShmemBacked {
     /// because both come from another process. It checks the metadata against the length of the data, and the content
     /// if the type has invalid bit patterns.
     ///
-    /// By default everything whose token has the right MAC is good enough.
+    /// By default everything whose token has the right MAC is good enough. For values in files without a header that is what
+    /// somebody says who can read the file: a type that is opened there should check all that its views rely on.
     ///
     /// ```
     /// use commonage::ShmemBacked;
