@@ -1,12 +1,6 @@
 //! Forked children, and what only a Unix has.
 
-use std::{
-    io::Read,
-    os::unix::{
-        fs::{MetadataExt, PermissionsExt, symlink},
-        net::UnixStream,
-    },
-};
+use std::{io::Read, os::unix::net::UnixStream};
 
 use super::*;
 
@@ -81,50 +75,6 @@ fn a_forked_child_neither_unlocks_nor_finishes_nor_sends() {
 }
 
 #[test]
-fn a_file_has_the_mode_that_was_asked_for() {
-    let directory = Directory::new();
-    let path = directory.at("value");
-    for mode in [0o600, 0o644, 0o666] {
-        let draft = Draft::new(&path, 1, &Making { mode, ..making() }).unwrap();
-        draft.publish(description(), false, Then::Close).map_err(|(_, error)| error).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
-    }
-}
-
-#[test]
-fn a_token_does_not_lead_to_a_file_that_all_can_write() {
-    let directory = Directory::new();
-    let path = directory.at("value");
-    write(&path, b"some bytes");
-    let (origin, _) = opened(&path, Access::Read).unwrap().origin(Kind::Shared).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    for kind in [Kind::Shared, Kind::SharedMut] {
-        assert!(matches!(fault(Found::find(&origin, kind).map(drop)), FileFault::Owner { .. }));
-    }
-}
-
-#[test]
-fn pipes_devices_and_links_to_nothing_are_no_files() {
-    let directory = Directory::new();
-    let pipe = directory.at("pipe");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &pipe,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-        0,
-    )
-    .unwrap();
-    for access in [Access::Read, Access::Write] {
-        assert!(matches!(fault(opened(&pipe, access)), FileFault::NotAFile("a pipe")));
-        assert!(matches!(fault(opened(Path::new("/dev/null"), access)), FileFault::NotAFile(_)));
-    }
-    let link = directory.at("link");
-    symlink(directory.at("nothing"), &link).unwrap();
-    assert!(matches!(fault(opened(&link, Access::Read)), FileFault::Absent));
-}
-
-#[test]
 fn a_long_name_can_be_replaced_too() {
     let directory = Directory::new();
     let path = directory.at(&"n".repeat(255));
@@ -132,13 +82,4 @@ fn a_long_name_can_be_replaced_too() {
     write(&path, b"two");
     assert_eq!(read(&opened(&path, Access::Read).unwrap()), b"two");
     assert_eq!(directory.names().len(), 1);
-}
-
-#[test]
-fn what_nothing_keeps_from_being_changed_is_not_guarded() {
-    let directory = Directory::new();
-    let path = directory.at("value");
-    write(&path, b"some bytes");
-    let how = How { guarded: true, ..How::new(Access::Read) };
-    assert!(matches!(fault(open(&path, &how)), FileFault::Unguarded { .. }));
 }

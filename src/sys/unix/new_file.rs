@@ -310,38 +310,29 @@ mod tests {
     }
 
     #[test]
-    fn a_file_comes_into_view_whole_and_in_place_of_another() {
+    fn a_file_comes_into_view_whole_and_in_place_of_another_unless_it_must_be_new() {
         let directory = Directory::new();
         let path = directory.0.join("value");
-        for old in [false, true] {
+        for (old, must_be_new) in [(false, false), (true, false), (true, true)] {
             both(&path, 5, |mut new| {
                 if old {
                     fs::write(&path, "old").unwrap();
                 }
                 assert_eq!(fs::metadata(&path).is_ok(), old);
                 new.extend(6).unwrap();
-                new.publish(false).unwrap();
+                if must_be_new {
+                    // It is a draft as long as something has its name.
+                    assert!(matches!(new.publish(true), Err(PlaceError::Exists)));
+                    assert_eq!(fs::read(&path).unwrap(), b"old");
+                    fs::remove_file(&path).unwrap();
+                }
+                new.publish(must_be_new).unwrap();
                 assert_eq!(fs::read(&path).unwrap(), [0; 6]);
                 new.discard(); // it has no other name any more
                 assert_eq!(directory.names(), ["value"]);
                 fs::remove_file(&path).unwrap();
             });
         }
-    }
-
-    #[test]
-    fn what_must_be_new_is_a_draft_as_long_as_something_has_its_name() {
-        let directory = Directory::new();
-        let path = directory.0.join("value");
-        both(&path, 5, |mut new| {
-            fs::write(&path, "old").unwrap();
-            assert!(matches!(new.publish(true), Err(PlaceError::Exists)));
-            assert_eq!(fs::read(&path).unwrap(), b"old");
-            fs::remove_file(&path).unwrap();
-            new.publish(true).unwrap();
-            assert_eq!(directory.names(), ["value"]);
-            fs::remove_file(&path).unwrap();
-        });
     }
 
     #[test]
