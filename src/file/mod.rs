@@ -17,6 +17,7 @@
 //! // SAFETY: nobody changes the file but through this crate.
 //! let primes: SharedSlice<u64> = unsafe { file::open(&path) }?;
 //! assert_eq!(primes, [2, 3, 5, 7, 11]);
+//! # drop(primes);
 //!
 //! // or take a copy, which is safe whatever becomes of the file.
 //! let primes: SharedSlice<u64> = file::read(&path)?;

@@ -65,7 +65,7 @@ fn an_exclusive_value_survives_a_full_ticket_table() {
 #[test]
 fn more_small_values_than_a_segment_has_blocks_live_together() {
     on_both_backings("limits::more_small_values_than_a_segment_has_blocks_live_together", || {
-        let values: Vec<SharedSlice<u32>> = (0..150_000).map(|i| Shared::new(&(i, 3)).unwrap()).collect();
+        let values: Vec<SharedSlice<u32>> = (0..70_000).map(|i| Shared::new(&(i, 3)).unwrap()).collect();
         assert!(values.iter().enumerate().all(|(i, value)| **value == [i as u32; 3]));
     });
 }
