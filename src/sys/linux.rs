@@ -44,8 +44,8 @@ pub(crate) use self::{
     memory::available_memory,
     object::{Object, unlink_named},
     place::{
-        Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, back_bytes, check_name, extend, identity_at, link_nameless,
-        open_nameless, process_lives, remove_place, unlink,
+        Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, back_bytes, check_name, extend, has_hole, identity_at,
+        link_nameless, open_nameless, process_lives, remove_place, unlink,
     },
     ring_memory::RingMemory,
     sealed_memfd::{ReadOnlyMapping, SealedMemfd},

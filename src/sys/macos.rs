@@ -43,7 +43,7 @@ use rustix::{
 
 pub(crate) use self::{
     announced::{Announced, new_id, own_id, renew, replace, set_own_id},
-    disk_file::{back_bytes, extend, guard, link_nameless, open_nameless},
+    disk_file::{back_bytes, extend, guard, has_hole, link_nameless, open_nameless},
     place::{Draft, Identity, NAMES_APPEAR_UNREADY, Place, back, check_name, identity_at, remove_place, unlink},
     process::process_lives,
     wait::{wait, wait_on, wake_all, wake_one},

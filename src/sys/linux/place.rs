@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Access, AtFlags, CWD, Mode, OFlags, access, fstatfs, linkat, open},
+    fs::{Access, AtFlags, CWD, Mode, OFlags, SeekFrom, access, fstatfs, linkat, open, seek},
     io::Errno,
     mm::{Advice, madvise},
     path::Arg,
@@ -28,7 +28,10 @@ use super::{
     barred::has_ended,
     object::{available, link_to, reserve},
 };
-use crate::sys::place::{Address, Mapping, PlaceError};
+use crate::sys::{
+    Facts, page_size,
+    place::{Address, Mapping, PlaceError},
+};
 
 const DIRECTORY: &str = "/dev/shm";
 /// Bytes of the longest name of a file.
@@ -170,6 +173,19 @@ pub(crate) fn back_bytes(
         Err(Errno::FAULT) => Err(no_room(&fd, "madvise", Errno::NOSPC, missing)),
         _ => Ok(()), // before Linux 5.14 there is no such advice
     }
+}
+
+/// Has one of these bytes, of a file with as many blocks as bytes, nothing behind it that an access would need? Blocks can be
+/// behind the end, and those of a disk also the file system's own. A file in memory is looked through only if it has more
+/// blocks than bytes: that takes as long as to touch all of its pages.
+pub(crate) fn has_hole(fd: impl AsFd, facts: &Facts, bytes: &Range<u64>, writable: bool) -> bool {
+    let exact = facts.backed == facts.size.next_multiple_of(page_size() as u64);
+    if !writable && exact {
+        return false;
+    }
+    let possible = if is_in_memory(&fd) { !exact } else { writable };
+    // Where nobody says, there is none.
+    possible && seek(fd, SeekFrom::Hole(bytes.start)).is_ok_and(|hole| hole < bytes.end)
 }
 
 /// A new file without a name, only this user's; none where there are no such files, or where they can't be given a name.

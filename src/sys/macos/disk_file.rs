@@ -10,7 +10,7 @@ use std::{
 use rustix::{fs::fstatvfs, io::Errno};
 
 use super::super::unix::place::{set_len, write_zeros};
-use crate::sys::PlaceError;
+use crate::sys::{Facts, PlaceError};
 
 /// None: there are no such files.
 ///
@@ -47,6 +47,11 @@ pub(crate) fn extend(fd: impl AsFd, more: Range<u64>) -> Result<(), PlaceError> 
     }
     set_len(&fd, more.end)?;
     write_zeros(&fd, more)
+}
+
+/// False: nothing can be done about it, see [`back_bytes`].
+pub(crate) fn has_hole(_fd: impl AsFd, _facts: &Facts, _bytes: &Range<u64>, _writable: bool) -> bool {
+    false
 }
 
 /// Nothing: there is no call for it.

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    identity_of, kind_of,
+    identity_of, kind_of, page_size,
     place::{open_whatever, refused},
     range_lock,
 };
@@ -136,11 +136,17 @@ impl DiskFile {
         len: usize,
         writable: bool,
     ) -> Result<(), PlaceError> {
-        if facts.backed >= facts.size || len == 0 {
-            return Ok(());
+        let bytes = offset..offset + len as u64;
+        let missing = facts.size.saturating_sub(facts.backed).min(len as u64);
+        match missing {
+            _ if len == 0 => Ok(()),
+            // As many blocks as bytes, and some of them are elsewhere.
+            0 if platform::has_hole(&self.0, facts, &bytes, writable) => {
+                platform::back_bytes(&self.0, page_size() as u64, mapping, bytes, writable)
+            }
+            0 => Ok(()),
+            missing => platform::back_bytes(&self.0, missing, mapping, bytes, writable),
         }
-        let missing = (facts.size - facts.backed).min(len as u64);
-        platform::back_bytes(&self.0, missing, mapping, offset..offset + len as u64, writable)
     }
 
     /// Why others than this user and root could cut it while it is mapped, if they could.

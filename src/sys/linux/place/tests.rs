@@ -8,8 +8,14 @@ use std::{
     thread,
 };
 
+use memmap2::MmapMut;
+use rustix::fs::{FallocateFlags, fallocate};
+
 use super::*;
-use crate::sys::place::tests::{Directory, Name, made, read, write};
+use crate::sys::{
+    DiskFile,
+    place::tests::{Directory, Name, made, read, write},
+};
 
 /// Runs `body` on a thread of its own, which can change what other threads share.
 fn apart(body: impl FnOnce() + Send) {
@@ -147,6 +153,30 @@ fn a_sparse_file_that_there_is_no_room_for_is_no_space_and_not_a_signal() {
         fs::write("/dev/shm/filler", vec![1; 64 << 10]).unwrap_err();
         write(&mapping, &[2; 8192]);
     });
+    // One with more blocks than bytes: they are behind the end.
+    with_room_for(64 << 10, || {
+        let path = Path::new("/dev/shm/sparse");
+        let file = File::create(path).unwrap();
+        file.set_len(16 << 10).unwrap();
+        fallocate(&file, FallocateFlags::KEEP_SIZE, 16 << 10, 32 << 10).unwrap();
+        fs::write("/dev/shm/filler", vec![1; 64 << 10]).unwrap_err();
+        for writable in [true, false] {
+            assert!(matches!(backed(path, writable), Err(PlaceError::NoSpace { .. })), "{writable}");
+        }
+        fs::remove_file("/dev/shm/filler").unwrap();
+        let mut map = backed(path, true).unwrap();
+        map.fill(1);
+    });
+}
+
+/// Maps a file, with something behind each of its bytes.
+fn backed(path: &Path, writable: bool) -> Result<MmapMut, PlaceError> {
+    let file = DiskFile::open(path, true)?.unwrap();
+    let facts = file.facts()?;
+    // SAFETY: nobody else knows of the file.
+    let mut map = unsafe { MmapMut::map_mut(file.file()) }.unwrap();
+    let start = NonNull::new(map.as_mut_ptr()).unwrap();
+    file.back(&facts, 0, start, map.len(), writable).map(|()| map)
 }
 
 #[test]
