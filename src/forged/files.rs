@@ -3,6 +3,8 @@
 #[cfg(unix)]
 mod unix;
 
+use std::io::Write;
+
 use crate::{
     FileFault, file,
     mapped::{Found, Identity},
@@ -91,7 +93,7 @@ impl Honest {
 fn file_token_taken_apart(text: &str) -> (FileFields, Secret) {
     from_text(text, |bytes| {
         let Unverified::File(token) = Unverified::parse(bytes)? else { panic!("it leads to a block") };
-        let found = Found::find(&token.origin(), token.fields().kind)?;
+        let found = Found::find(token.origin(), token.fields().kind)?;
         token.verify(found.secret())?;
         Ok((*token.fields(), *found.secret()))
     })
@@ -135,6 +137,40 @@ fn a_token_of_a_file_without_a_header_is_made_by_who_can_read_it() {
     let token = encode_file(&fields, path, &100usize, &right).unwrap();
     assert_eq!(token.text(), text);
     assert_eq!(SharedSlice::<u8>::from_token(&text).unwrap(), [7; 100]);
+}
+
+/// Bytes of the file that take room.
+fn backed(path: &Path) -> u64 {
+    sys::DiskFile::open(path, false).unwrap().unwrap().facts().unwrap().backed
+}
+
+#[test]
+fn the_holes_of_a_file_take_no_room_before_its_token_has_been_verified() {
+    let place = Place::new();
+    let whole = place.file("whole");
+    file::write(&whole, &[0u16; 1 << 20][..]).unwrap();
+    // SAFETY: nobody changes it but this crate.
+    let text = unsafe { file::open_mut::<[u16]>(&whole) }.unwrap().into_token().unwrap();
+    let (fields, secret) = file_token_taken_apart(&text);
+    let bytes = fs::read(&whole).unwrap();
+    let (start, end) = (fields.offset as usize, (fields.offset + fields.whole) as usize);
+    let path = place.file("with a hole");
+    fs::write(&path, &bytes[..start]).unwrap();
+    let mut file = fs::File::options().append(true).open(&path).unwrap();
+    file.set_len(end as u64).unwrap();
+    file.write_all(&bytes[end..]).unwrap();
+    drop(file);
+
+    let before = backed(&path);
+    let token = |secret| encode_file(&fields, path.as_os_str().as_encoded_bytes(), &(1usize << 20), secret).unwrap();
+    let error = refusal("a guessed key", SharedSliceMut::<u16>::from_token, &token(&[0; 16]));
+    assert!(matches!(fault("a guessed key", error), FileFault::Altered));
+    assert_eq!(backed(&path), before);
+    let mut value = SharedSliceMut::<u16>::from_token(&token(&secret).text()).unwrap();
+    value.fill(1);
+    drop(value);
+    assert!(backed(&path) >= fields.whole);
+    assert_eq!(*file::read::<[u16]>(&path).unwrap(), [1; 1 << 20]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Access, FileKind, Identity, Mapped, Origin, Part, Role,
+    Access, FileKind, Mapped, Origin, Part, Role,
     header::{BEING_WRITTEN, FINISHED, HEADER},
     table::table,
 };
@@ -181,41 +181,5 @@ impl Part {
         if let Some(key) = mapped.key() {
             table.put(key, &self.hold, true);
         }
-    }
-}
-
-impl Mapped {
-    /// Is it the value that the token names?
-    ///
-    /// # Errors
-    ///
-    /// `FileFault::AlreadyClaimed`, `FileFault::Changed`.
-    pub(super) fn must_be(&self, origin: &Origin, kind: Kind) -> Result<(), FileFault> {
-        let same = |what, expected, found| {
-            if expected == found { Ok(()) } else { Err(FileFault::Changed { what, expected, found }) }
-        };
-        match (origin.identity, self.identity()) {
-            (Identity::Headed { id, generation }, Identity::Headed { id: found, generation: now }) => {
-                same("its id", id, found)?;
-                if kind == Kind::SharedMut && generation != now {
-                    return Err(FileFault::AlreadyClaimed);
-                }
-                same("the number of its writers", generation, now)?;
-            }
-            (
-                Identity::Foreign { device, inode, size, modified },
-                Identity::Foreign { device: other, inode: found, size: len, modified: time },
-            ) => {
-                same("its device", device, other)?;
-                same("its number", inode, found)?;
-                same("its size", size, len)?;
-                same("the time of its last change", modified, time)?;
-            }
-            // It was opened as the token has it.
-            _ => return Err(FileFault::Changed { what: "its form", expected: 0, found: 1 }),
-        }
-        same("where the value begins", origin.offset, self.offset)?;
-        same("the length of the value", origin.len, self.len as u64)?;
-        same("the fingerprint of its type", origin.fingerprint, self.fingerprint)
     }
 }

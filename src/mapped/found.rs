@@ -7,19 +7,23 @@ use std::{
 };
 
 use super::{
-    Access, How, Identity, Layout, Mapped, Opened, Origin, Part,
+    Access, How, Identity, Layout, Mapped, Opened, Origin, Part, Reading,
     header::PAGE,
     held::{Held, absolute},
     opening::wanted,
-    table::table,
+    table::{Key, table},
 };
-use crate::{Config, Error, FileFault, Kind, sys};
+use crate::{
+    Config, Error, FileFault, Kind,
+    sys::{self, DiskFile},
+};
 
 /// How long a claim waits for a handle of this very process: only another thread can drop it meanwhile.
 const OWN_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A file that a token leads to, open, locked, and found to be the one that the token names as far as it can be said
-/// without the key; not mapped for anybody yet.
+/// without the key. It is not mapped before it is claimed: until the token has been verified nothing of it takes memory, or
+/// blocks of a disk.
 pub(crate) struct Found {
     way: Way,
     secret: [u8; 16],
@@ -28,7 +32,12 @@ pub(crate) struct Found {
 enum Way {
     /// It was mapped already, to be read.
     Here(Arc<Mapped>),
-    Opened(Opened),
+    Locked {
+        held: Held,
+        how: How,
+        origin: Origin,
+        kind: Kind,
+    },
 }
 
 impl Found {
@@ -38,11 +47,11 @@ impl Found {
     /// # Errors
     ///
     /// Those of opening, `FileFault::Owner`, `Changed`, `AlreadyClaimed`, `StillHeld`, `Locked`, `TooShort`.
-    pub(crate) fn find(origin: &Origin, kind: Kind) -> Result<Found, Error> {
-        let key = (origin.identity, origin.offset, origin.len, origin.fingerprint);
+    pub(crate) fn find(origin: Origin, kind: Kind) -> Result<Found, Error> {
+        let key = origin.key();
         let here = if kind == Kind::Shared { table().read(&key) } else { None };
         if let Some(here) = here {
-            here.must_be(origin, kind).map_err(|fault| here.fault(fault))?;
+            must_be(&key, &here.value_key(), kind).map_err(|fault| here.fault(fault))?;
             let secret = here.secret();
             return Ok(Found { way: Way::Here(here), secret });
         }
@@ -62,7 +71,7 @@ impl Found {
             let own = table().is_written(&key);
             how.lock_timeout = if own { deadline.min(OWN_DEADLINE) } else { deadline };
         }
-        let path = path_of(origin)?;
+        let path = path_of(&origin)?;
         let began = Instant::now();
         // Generations only go up: who has the file by another one has taken it away.
         let in_vain = |held: &Held| match (kind, origin.identity) {
@@ -78,9 +87,15 @@ impl Found {
             }
             error => error,
         })?;
-        let opened = Opened::of(held, &how, Some((origin, kind)))?;
-        let secret = opened.part().hold.secret();
-        Ok(Found { way: Way::Opened(opened), secret })
+        let facts = held.file.facts().map_err(|error| held.error(error))?;
+        if let Some(found) = DiskFile::stranger(&facts) {
+            return Err(held.fault(FileFault::Owner { found }));
+        }
+        // Whether its writer has finished it is said of the right one only.
+        let reading = Reading::of(held, &How { unfinished: true, ..how })?;
+        must_be(&key, &reading.value_key(), kind).map_err(|fault| reading.fault(fault))?;
+        let secret = reading.secret()?;
+        Ok(Found { way: Way::Locked { held: reading.into_held(), how, origin, kind }, secret })
     }
 
     /// The key of the MAC.
@@ -92,7 +107,7 @@ impl Found {
     ///
     /// # Errors
     ///
-    /// `Range`, `Alignment`, those of `check` (the file is as it was).
+    /// Those of opening, `Range`, `Alignment`, those of `check` (the file is as it was).
     pub(crate) fn claim(
         self,
         start: usize,
@@ -100,9 +115,12 @@ impl Found {
         alignment: usize,
         check: impl FnOnce(&Part) -> Result<(), Error>,
     ) -> Result<Part, Error> {
-        let whole = match &self.way {
-            Way::Here(mapped) => Part::whole(Arc::clone(mapped)),
-            Way::Opened(opened) => opened.part().clone(),
+        let (whole, opened) = match self.way {
+            Way::Here(mapped) => (Part::whole(mapped), None),
+            Way::Locked { held, how, origin, kind } => {
+                let opened = Opened::of(held, &how, Some((&origin, kind)))?;
+                (opened.part().clone(), Some(opened))
+            }
         };
         let length = whole.len();
         if start > length || len > length - start {
@@ -121,7 +139,7 @@ impl Found {
             return Err(part.hold.fault(fault));
         }
         check(&part)?;
-        if let Way::Opened(opened) = self.way {
+        if let Some(opened) = opened {
             opened.begin();
         }
         Ok(part)
@@ -133,4 +151,38 @@ fn path_of(origin: &Origin) -> Result<PathBuf, Error> {
     let no_path = |why| Error::File { path: shown(), fault: FileFault::Path(why) };
     let path = sys::path_in(&origin.path);
     absolute(path.ok_or_else(|| no_path("it is not absolute, or none of a file of this machine"))?)
+}
+
+/// Is it the value that the token names?
+///
+/// # Errors
+///
+/// `FileFault::AlreadyClaimed`, `FileFault::Changed`.
+pub(super) fn must_be(named: &Key, there: &Key, kind: Kind) -> Result<(), FileFault> {
+    let same = |what, expected, found| {
+        if expected == found { Ok(()) } else { Err(FileFault::Changed { what, expected, found }) }
+    };
+    match (named.identity, there.identity) {
+        (Identity::Headed { id, generation }, Identity::Headed { id: found, generation: now }) => {
+            same("its id", id, found)?;
+            if kind == Kind::SharedMut && generation != now {
+                return Err(FileFault::AlreadyClaimed);
+            }
+            same("the number of its writers", generation, now)?;
+        }
+        (
+            Identity::Foreign { device, inode, size, modified },
+            Identity::Foreign { device: other, inode: found, size: len, modified: time },
+        ) => {
+            same("its device", device, other)?;
+            same("its number", inode, found)?;
+            same("its size", size, len)?;
+            same("the time of its last change", modified, time)?;
+        }
+        // It was opened as the token has it.
+        _ => return Err(FileFault::Changed { what: "its form", expected: 0, found: 1 }),
+    }
+    same("where the value begins", named.offset, there.offset)?;
+    same("the length of the value", named.len, there.len)?;
+    same("the fingerprint of its type", named.fingerprint, there.fingerprint)
 }

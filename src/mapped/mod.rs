@@ -9,7 +9,6 @@
 //! A [`Part`] is a handle without its type: on a range of the value in one [`Mapped`] file. As long as there is one, the file
 //! is locked: with others who read it, or alone by who writes it.
 #![allow(unsafe_code)] // Bytes of a mapping become slices here, for the typed rooms above.
-#![allow(dead_code)]
 
 mod advice;
 mod changing;
@@ -111,6 +110,13 @@ pub(crate) struct Origin {
     pub(crate) fingerprint: u64,
 }
 
+impl Origin {
+    fn key(&self) -> Key {
+        let Origin { identity, offset, len, fingerprint, .. } = *self;
+        Key { identity, offset, len, fingerprint }
+    }
+}
+
 /// What tells this value from whatever else the path may lead to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Identity {
@@ -177,7 +183,12 @@ impl Mapped {
     /// What it is found by in the table; none if it can't be: what is written there is nobody else's.
     fn key(&self) -> Option<Key> {
         let can_be = self.held.is_some() && self.access != Access::Private;
-        can_be.then(|| (self.identity(), self.offset, self.len as u64, self.fingerprint))
+        can_be.then(|| self.value_key())
+    }
+
+    fn value_key(&self) -> Key {
+        let Mapped { offset, fingerprint, .. } = *self;
+        Key { identity: self.identity(), offset, len: self.len as u64, fingerprint }
     }
 
     /// The value's first byte.
@@ -268,11 +279,6 @@ impl Part {
     /// Offset of the range in the value, in bytes.
     pub(crate) fn offset(&self) -> usize {
         self.start.addr().get() - self.hold.value().addr().get()
-    }
-
-    /// Offset of the range in the file, in bytes; none of memory without a file.
-    pub(crate) fn file_offset(&self) -> Option<u64> {
-        self.hold.held.is_some().then(|| self.hold.offset + self.offset() as u64)
     }
 
     /// As for a block's part; panics likewise.

@@ -13,11 +13,12 @@ use std::{
 
 use super::{
     Advice, FileKind, Mapped, Origin, Part, Role,
+    found::must_be,
     header::{self, BEING_WRITTEN, HEADER, Header, Now},
     held::{Held, Home, absolute},
     memory,
 };
-use crate::{Error, FileAccess, FileFault, Kind, sys::DiskFile};
+use crate::{Error, FileAccess, FileFault, Kind};
 
 /// What is to be done with a file's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,11 +104,6 @@ impl Opened {
     /// Of a file that is locked. It must be the one that the token names, if there is one.
     pub(super) fn of(held: Held, how: &How, token: Option<(&Origin, Kind)>) -> Result<Opened, Error> {
         let facts = held.file.facts().map_err(|error| held.error(error))?;
-        if token.is_some()
-            && let Some(found) = DiskFile::stranger(&facts)
-        {
-            return Err(held.fault(FileFault::Owner { found }));
-        }
         if how.guarded {
             held.file.guard().map_err(|why| held.fault(FileFault::Unguarded { why }))?;
         }
@@ -148,7 +144,7 @@ impl Opened {
             }
         };
         if let Some((origin, kind)) = token {
-            mapped.must_be(origin, kind).map_err(|fault| mapped.fault(fault))?;
+            must_be(&origin.key(), &mapped.value_key(), kind).map_err(|fault| mapped.fault(fault))?;
         }
         if let Some(now) = now.filter(|now| now.state == BEING_WRITTEN)
             && how.access != Access::Write

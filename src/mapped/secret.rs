@@ -4,7 +4,8 @@ use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::{Access, FileKind, Mapped, opening::copy};
+use super::{Access, FileKind, Mapped, Reading, opening::copy};
+use crate::Error;
 
 /// Bytes at a value's beginning that the key of a file without a header is made of: a page.
 const LOOKED_AT: usize = 4096;
@@ -23,14 +24,35 @@ impl Mapped {
         }
     }
 
-    /// Of the value's first bytes, and of the size of the file.
     fn digest(&self, size: u64) -> [u8; 16] {
         let mut bytes = [0; LOOKED_AT];
-        let there = &mut bytes[..LOOKED_AT.min(self.len)];
-        copy(self, self.start, there);
-        let mut hasher = SipHasher13::new_with_keys(KEYS.0, KEYS.1);
-        hasher.write(&size.to_le_bytes());
-        hasher.write(there);
-        hasher.finish128().as_bytes()
+        let beginning = &mut bytes[..LOOKED_AT.min(self.len)];
+        copy(self, self.start, beginning);
+        digest(size, beginning)
     }
+}
+
+impl Reading {
+    /// As of the same file when it is mapped.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading it.
+    pub(super) fn secret(&self) -> Result<[u8; 16], Error> {
+        if let Some(secret) = self.secret {
+            return Ok(secret);
+        }
+        let mut bytes = [0; LOOKED_AT];
+        let beginning = &mut bytes[..LOOKED_AT.min(self.len)];
+        self.read_at(0, beginning)?;
+        Ok(digest(self.size, beginning))
+    }
+}
+
+/// Of the value's first bytes, and of the size of the file.
+fn digest(size: u64, beginning: &[u8]) -> [u8; 16] {
+    let mut hasher = SipHasher13::new_with_keys(KEYS.0, KEYS.1);
+    hasher.write(&size.to_le_bytes());
+    hasher.write(beginning);
+    hasher.finish128().as_bytes()
 }

@@ -10,7 +10,14 @@ use crate::sys::PerProcess;
 
 /// A value: what its file is, where it is in it, and the fingerprint of its type: of what has no header, one range can be
 /// open as several types.
-pub(super) type Key = (Identity, u64, u64, u64);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Key {
+    pub(super) identity: Identity,
+    /// Of its first byte in the file.
+    pub(super) offset: u64,
+    pub(super) len: u64,
+    pub(super) fingerprint: u64,
+}
 
 #[derive(Default)]
 pub(super) struct Table(HashMap<Key, Entry>);

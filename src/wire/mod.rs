@@ -108,7 +108,7 @@ fn claim_block<T: ShmemBacked + ?Sized>(token: &OfBlock<'_>, kind: Kind) -> Resu
 /// Claims a value in a file: the same file is mapped, once in this process however often it is claimed.
 #[allow(unsafe_code)] // One look at the bytes before there is a handle to look through.
 fn claim_file<T: ShmemBacked + ?Sized>(token: &OfFile<'_>, kind: Kind) -> Result<(Part, T::MetaData), Error> {
-    let found = Found::find(&token.origin(), kind)?;
+    let found = Found::find(token.origin(), kind)?;
     let metadata = token.metadata::<T>(found.secret())?;
     let file_token::Fields { start, len, identity, .. } = *token.fields();
     // What begins elsewhere is aligned as at its sender, to a page; whether that is enough its check says.
@@ -167,7 +167,7 @@ pub(crate) fn revoke(bytes: &[u8]) -> Result<bool, Error> {
 
 /// Claims the file, so that nobody else can, and lets it go.
 fn revoke_file(token: &OfFile<'_>) -> Result<bool, Error> {
-    let found = match Found::find(&token.origin(), Kind::SharedMut) {
+    let found = match Found::find(token.origin(), Kind::SharedMut) {
         Err(Error::File { fault: FileFault::AlreadyClaimed, .. }) => return Ok(false),
         found => found?,
     };

@@ -81,7 +81,7 @@ fn a_foreign_file_is_what_was_put_before_the_value_and_the_value() {
     draft.bytes_mut().copy_from_slice(b"abc");
     let made = draft.publish(description(), true, Then::Write).map_err(|(_, error)| error).unwrap();
     let mut part = made.unwrap();
-    assert_eq!((part.file_offset(), part.fingerprint()), (Some(4), FINGERPRINT));
+    assert_eq!((part.hold.offset, part.fingerprint()), (4, FINGERPRINT));
     change(&mut part, 2, b'd');
     drop(part);
     assert_eq!(fs::read(&path).unwrap(), b"headabd");

@@ -13,7 +13,7 @@ fn a_value_that_was_made_is_read_with_its_type_and_its_metadata() {
     assert_eq!(read(&part), b"some bytes");
     assert_eq!((part.len(), part.offset(), part.block_len()), (10, 0, 10));
     assert_eq!(part.path(), Some(path.as_path()));
-    assert_eq!(part.file_offset(), Some(sys::page_size().max(4096) as u64));
+    assert_eq!(part.hold.offset, sys::page_size().max(4096) as u64);
     assert!(part.start.addr().get().is_multiple_of(4096));
     let middle = part.clone().narrow(5, 3);
     assert_eq!((read(&middle), middle.offset()), (b"byt".to_vec(), 5));
@@ -89,7 +89,7 @@ fn a_foreign_file_is_taken_from_an_offset_and_for_a_length() {
     assert_eq!(read(&part(97, None).unwrap()), [97, 98, 99]);
     assert_eq!(read(&part(10, Some(2)).unwrap()), [10, 11]);
     assert!(read(&part(100, None).unwrap()).is_empty());
-    assert_eq!(part(10, Some(2)).unwrap().file_offset(), Some(10));
+    assert_eq!(part(10, Some(2)).unwrap().hold.offset, 10);
     for (offset, len) in [(101, None), (u64::MAX, None), (90, Some(11)), (1, Some(u64::MAX)), (0, Some(101))] {
         assert!(matches!(fault(part(offset, len)), FileFault::TooShort { found: 100, .. }), "{offset} {len:?}");
     }
@@ -97,7 +97,7 @@ fn a_foreign_file_is_taken_from_an_offset_and_for_a_length() {
     assert!(matches!(fault(opened.narrow(5..101)), FileFault::TooShort { expected: 101, found: 100 }));
     opened.narrow(5..8).unwrap();
     let part = opened.begin();
-    assert_eq!((read(&part), part.block_len(), part.file_offset()), (vec![5, 6, 7], 3, Some(5)));
+    assert_eq!((read(&part), part.block_len(), part.hold.offset), (vec![5, 6, 7], 3, 5));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn memory_without_a_file_is_this_process_s_alone() {
     assert_eq!(read(&part), [0; 10_000]);
     change(&mut part, 9_999, 1);
     part.flush(0..10_000).unwrap();
-    assert_eq!((part.path(), part.file_offset(), part.fingerprint()), (None, None, FINGERPRINT));
+    assert_eq!((part.path(), part.fingerprint()), (None, FINGERPRINT));
     assert!(matches!(fault(part.origin(Kind::SharedMut)), FileFault::NotSent { .. }));
     part.freeze().unwrap();
     assert!(matches!(fault(part.origin(Kind::Shared)), FileFault::NotSent { .. }));

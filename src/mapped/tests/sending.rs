@@ -3,7 +3,7 @@
 use super::*;
 
 fn claimed(origin: &Origin, kind: Kind) -> Result<Part, Error> {
-    Found::find(origin, kind)?.claim(0, origin.len as usize, 1, |_| Ok(()))
+    Found::find(origin.clone(), kind)?.claim(0, origin.len as usize, 1, |_| Ok(()))
 }
 
 #[test]
@@ -13,7 +13,7 @@ fn what_this_process_reads_is_found_again_and_not_mapped_twice() {
     write(&path, b"some bytes");
     let part = opened(&path, Access::Read).unwrap();
     let (origin, secret) = part.origin(Kind::Shared).unwrap();
-    let found = Found::find(&origin, Kind::Shared).unwrap();
+    let found = Found::find(origin.clone(), Kind::Shared).unwrap();
     assert_eq!(found.secret(), &secret);
     let again = found.claim(5, 5, 1, |part| {
         assert_eq!(read(part), b"bytes");
@@ -34,13 +34,14 @@ fn what_is_claimed_lies_within_and_is_checked() {
     let path = directory.at("value");
     write(&path, b"some bytes");
     let (origin, _) = opened(&path, Access::Read).unwrap().origin(Kind::Shared).unwrap();
-    let claim =
-        |start, len, alignment| Found::find(&origin, Kind::Shared).unwrap().claim(start, len, alignment, |_| Ok(()));
+    let claim = |start, len, alignment| {
+        Found::find(origin.clone(), Kind::Shared).unwrap().claim(start, len, alignment, |_| Ok(()))
+    };
     assert!(matches!(claim(5, 6, 1), Err(Error::Range { start: 5, end: 11, length: 10 })));
     assert!(matches!(claim(usize::MAX, 2, 1), Err(Error::Range { .. })));
     assert!(matches!(fault(claim(4, 4, 8)), FileFault::Misaligned { alignment: 8, .. }));
     assert!(matches!(claim(0, 1, 8192), Err(Error::Alignment { .. })));
-    let refused = Found::find(&origin, Kind::Shared).unwrap().claim(0, 10, 1, |_| Err(Error::NoParts));
+    let refused = Found::find(origin.clone(), Kind::Shared).unwrap().claim(0, 10, 1, |_| Err(Error::NoParts));
     assert!(matches!(refused, Err(Error::NoParts)));
 }
 
@@ -54,7 +55,7 @@ fn a_token_for_a_writer_is_good_once() {
     part.hand_over();
     // It is not finished before it has been claimed, and given up.
     assert!(matches!(fault(opened(&path, Access::Read)), FileFault::Unfinished { .. }));
-    let found = Found::find(&origin, Kind::SharedMut).unwrap();
+    let found = Found::find(origin.clone(), Kind::SharedMut).unwrap();
     assert_eq!(found.secret(), &secret);
     let refused = found.claim(0, 10, 1, |_| Err(Error::NoParts));
     assert!(matches!(refused, Err(Error::NoParts)));
@@ -153,7 +154,7 @@ fn what_was_written_to_a_foreign_file_and_frozen_is_sent() {
 fn key(path: &Path, offset: u64) -> [u8; 16] {
     let how = How { layout: foreign(offset, None), ..How::new(Access::Read) };
     let (origin, secret) = open(path, &how).unwrap().begin().origin(Kind::Shared).unwrap();
-    assert_eq!(Found::find(&origin, Kind::Shared).unwrap().secret(), &secret);
+    assert_eq!(Found::find(origin.clone(), Kind::Shared).unwrap().secret(), &secret);
     secret
 }
 
@@ -194,7 +195,7 @@ fn the_key_of_a_foreign_file_follows_what_is_written_to_it() {
     let (origin, after) = part.origin(Kind::Shared).unwrap();
     assert_ne!(before, after);
     drop(part);
-    assert_eq!(Found::find(&origin, Kind::Shared).unwrap().secret(), &after);
+    assert_eq!(Found::find(origin.clone(), Kind::Shared).unwrap().secret(), &after);
 }
 
 #[test]
