@@ -12,6 +12,8 @@
 //! Where NumPy is there, as `python3` or as `COMMONAGE_PYTHON` says, the time that it takes stands beside.
 
 mod args;
+mod conversation;
+#[path = "../workers/crew.rs"]
 mod crew;
 #[path = "../temporary/directory.rs"]
 mod directory;
@@ -32,6 +34,7 @@ use std::{
 
 use args::{Command, Options};
 use commonage::file::npy;
+use conversation::converse;
 use crew::Crew;
 use directory::Directory;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -84,7 +87,8 @@ fn of_file(path: &Path, workers: usize) -> Result<(String, Summary), Failure> {
     let bar = ProgressBar::new(count).with_style(style);
     let mut crew = Crew::of(workers)?;
     for part in parts {
-        crew.hire(part, &bar)?;
+        let bar = bar.clone();
+        crew.hire(move |worker| converse(worker, part, &bar))?;
     }
     let summaries = crew.results()?;
     bar.finish_and_clear();

@@ -11,6 +11,8 @@
 
 mod annotate;
 mod args;
+mod conversation;
+#[path = "../workers/crew.rs"]
 mod crew;
 mod detect;
 mod worker;
@@ -27,7 +29,8 @@ use std::{
 
 use args::{Command, Options};
 use commonage::{Shared, SharedArray, SharedArrayMut};
-use crew::{Crew, Outcome};
+use conversation::{Outcome, converse};
+use crew::Crew;
 use detect::Star;
 use image::{DynamicImage, ImageFormat, ImageReader};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -70,7 +73,9 @@ fn count(options: &Options) -> Result<(), Failure> {
     for smoothed in SharedArrayMut::zeroed((rows, columns))?.split_into(workers)? {
         let tile = first..first + smoothed.as_view().nrows();
         first = tile.end;
-        crew.hire(Job { image: image.clone(), tile, smoothed, level: sky.level }, &bar)?;
+        let job = Job { image: image.clone(), tile, smoothed, level: sky.level };
+        let bar = bar.clone();
+        crew.hire(move |worker| converse(worker, job, &bar))?;
     }
     let (results, parts): (Vec<Outcome>, Vec<_>) = crew.results()?.into_iter().unzip();
     bar.finish_and_clear();

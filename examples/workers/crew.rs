@@ -1,4 +1,4 @@
-//! The workers, as their parent sees them: started, listened to, and missed when they die.
+//! Worker processes, as their parent sees them: started, listened to, and missed when they die.
 
 use std::{
     env, fmt,
@@ -10,15 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::ProgressBar;
 use ipc_channel::ipc::{IpcOneShotServer, IpcSender};
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    Failure,
-    numbers::Numbers,
-    summary::Summary,
-    worker::{Hello, Reply},
-};
+use crate::Failure;
 
 /// How often to look whether a silent worker is still there.
 const LOOK: Duration = Duration::from_millis(20);
@@ -28,13 +23,13 @@ const FILES: usize = 6;
 const END: Duration = Duration::from_secs(2);
 
 /// Which worker, and what has come of it.
-type Report = (usize, Result<Option<Summary>, Failure>);
+type Report<R> = (usize, Result<R, Failure>);
 
-/// The workers. Those that still run when it is dropped are killed.
-pub(crate) struct Crew {
+/// Workers, each with a result. Those that still run when it is dropped are killed.
+pub(crate) struct Crew<R> {
     workers: Vec<Worker>,
-    reports: mpsc::Sender<Report>,
-    inbox: mpsc::Receiver<Report>,
+    reports: mpsc::Sender<Report<R>>,
+    inbox: mpsc::Receiver<Report<R>>,
 }
 
 struct Worker {
@@ -44,7 +39,7 @@ struct Worker {
     conversation: Option<JoinHandle<()>>,
 }
 
-impl Crew {
+impl<R: Send + 'static> Crew<R> {
     /// A crew that is to have so many workers.
     pub(crate) fn of(workers: usize) -> Result<Self, Failure> {
         // `ipc-channel` panics when there is no room for the descriptors that a message brings.
@@ -55,33 +50,40 @@ impl Crew {
         Ok(Crew { workers: Vec::new(), reports, inbox })
     }
 
-    /// Starts a worker, this program once more, and a thread that talks to it.
-    pub(crate) fn hire(&mut self, numbers: Numbers, bar: &ProgressBar) -> Result<(), Failure> {
+    /// Starts a worker, this program once more, and a thread that talks to it from its first message to its result.
+    pub(crate) fn hire<H>(
+        &mut self,
+        converse: impl FnOnce(H) -> Result<R, Failure> + Send + 'static,
+    ) -> Result<(), Failure>
+    where
+        H: Serialize + for<'de> Deserialize<'de> + Send + 'static,
+    {
         let number = self.workers.len();
         let cannot = |error: &dyn fmt::Display| format!("can't start worker {}: {error}", number + 1);
         let (listener, server) = IpcOneShotServer::new().map_err(|error| cannot(&error))?;
         let mut command = process::Command::new(env::current_exe()?);
         let process = command.arg("--worker").arg(&server).stdin(Stdio::null()).spawn();
         let process = process.map_err(|error| cannot(&error))?;
-        let (reports, bar) = (self.reports.clone(), bar.clone());
+        let reports = self.reports.clone();
         self.workers.push(Worker { process, server, conversation: None });
         let conversation = thread::Builder::new().spawn(move || {
+            let greeted = listener.accept().map_err(|_| Failure::from("it ended before it reported"));
             // Nobody listens any more if another worker has failed.
-            let _ = reports.send((number, converse(listener, numbers, &bar)));
+            let _ = reports.send((number, greeted.and_then(|(_, hello)| converse(hello))));
         });
         self.workers[number].conversation = Some(conversation.map_err(|error| cannot(&error))?);
         Ok(())
     }
 
     /// Waits for all workers: their results, in the order in which they were hired.
-    pub(crate) fn results(self) -> Result<Vec<Option<Summary>>, Failure> {
+    pub(crate) fn results(self) -> Result<Vec<R>, Failure> {
         let Crew { mut workers, reports, inbox } = self;
         // Only the conversations have it from now on: if one of them breaks off, that is seen.
         drop(reports);
-        let mut results: Vec<Option<Option<Summary>>> = workers.iter().map(|_| None).collect();
+        let mut results: Vec<Option<R>> = workers.iter().map(|_| None).collect();
         while results.iter().any(Option::is_none) {
             match inbox.recv_timeout(LOOK) {
-                Ok((number, Ok(summary))) => results[number] = Some(summary),
+                Ok((number, Ok(result))) => results[number] = Some(result),
                 Ok((number, Err(error))) => {
                     let status = workers[number].end().filter(|status| !status.success());
                     let why = status.map_or(error.to_string(), |status| format!("it died ({status})"));
@@ -130,23 +132,6 @@ impl Drop for Worker {
         self.release_if_dead();
         if let Some(conversation) = self.conversation.take() {
             let _ = conversation.join();
-        }
-    }
-}
-
-/// Talks to one worker until its result is here. Then hangs up, and the worker ends.
-fn converse(
-    listener: IpcOneShotServer<Hello>,
-    numbers: Numbers,
-    bar: &ProgressBar,
-) -> Result<Option<Summary>, Failure> {
-    let (_, worker) = listener.accept().map_err(|_| "it ended before it reported")?;
-    worker.jobs.send(numbers)?;
-    loop {
-        match worker.replies.recv().map_err(|_| "it ended before it was done")? {
-            Reply::Progress(count) => bar.inc(count),
-            Reply::Failed(why) => return Err(why.into()),
-            Reply::Done(summary) => return Ok(summary),
         }
     }
 }
