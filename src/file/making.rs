@@ -51,8 +51,10 @@ impl<T: ShmemBacked + ?Sized> Options<T> {
     }
 
     pub(super) fn making(&self) -> Result<Making, Error> {
+        // Also of a file without a header: what is made is looked at where it is mapped, at a multiple of a page.
+        let alignment = self.alignment()?;
         let layout = match self.foreign {
-            None => NewLayout::Headed { alignment: alignment::<T>()? },
+            None => NewLayout::Headed { alignment },
             Some(_) => NewLayout::Foreign { prefix: Vec::new() },
         };
         Ok(Making {

@@ -188,3 +188,24 @@ fn an_array_of_a_foreign_file_has_its_shape_from_elsewhere() {
     let beyond = file::options::<Array2<u8>>().raw_as(ArrayLayout::of(&shape.view()), 11).offset(256);
     assert!(matches!(opened(&beyond, &path), Err(Error::Metadata { .. })));
 }
+
+#[test]
+fn what_needs_more_than_a_page_is_not_made_where_it_would_not_be_aligned() {
+    use commonage::bytemuck::{Pod, Zeroable};
+
+    #[derive(Clone, Copy, Pod, Zeroable)]
+    #[bytemuck(crate = "commonage::bytemuck")]
+    #[repr(C, align(8192))]
+    struct Big([u8; 8192]);
+
+    let place = Place::new();
+    let path = place.path();
+    let big = Big([7; 8192]);
+    let value = file::options::<Value<Big>>().raw_as((), 8192).draft(&path, &big);
+    let slice = file::options::<[Big]>().raw().draft(&path, &(big, 1));
+    let copied = file::options::<[Big]>().raw().write(&path, &[big]);
+    for error in [value.map(drop).unwrap_err(), slice.map(drop).unwrap_err(), copied.unwrap_err()] {
+        assert!(matches!(error, Error::Alignment { requested: 8192, limit: 4096 }), "{error}");
+    }
+    assert!(!path.exists());
+}
