@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{FileType, OFlags, fstat},
+    fs::{FileType, OFlags, Stat, fstat, stat},
     io::Errno,
     process::geteuid,
 };
@@ -26,13 +26,15 @@ use crate::sys::{Facts, PlaceError, platform};
 pub(crate) struct DiskFile(File);
 
 impl DiskFile {
-    /// Opens what is there; never none, see Windows. Whether it is a file is not known before [`facts`](Self::facts) or [`lock`](Self::lock) have
-    /// been asked for.
+    /// Opens what is there; never none, see Windows. That it is still a file is not known before [`facts`](Self::facts) or
+    /// [`lock`](Self::lock) have been asked for.
     ///
     /// # Errors
     ///
     /// All but [`PlaceError::Exists`] and [`PlaceError::NoSpace`].
     pub(crate) fn open(path: &Path, writable: bool) -> Result<Option<DiskFile>, PlaceError> {
+        let stat = stat(path).map_err(|error| refused("stat", error))?;
+        regular(&stat)?; // a device, or a pipe, does something when it is opened
         Ok(Some(DiskFile(open_whatever(path, writable, OFlags::empty())?.into())))
     }
 
@@ -51,10 +53,7 @@ impl DiskFile {
     #[allow(clippy::unnecessary_cast, reason = "these are other types on other platforms")]
     pub(crate) fn facts(&self) -> Result<Facts, PlaceError> {
         let stat = fstat(&self.0).map_err(|error| refused("fstat", error))?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
-            kind => return Err(PlaceError::NotAFile(kind_of(kind))),
-        }
+        regular(&stat)?;
         let (device, inode) = identity_of(&stat);
         let seconds = (stat.st_mtime as u64).wrapping_mul(1_000_000_000);
         Ok(Facts {
@@ -164,6 +163,13 @@ impl DiskFile {
     /// What is missing.
     pub(crate) fn guard(&self) -> Result<(), &'static str> {
         platform::guard(&self.0)
+    }
+}
+
+fn regular(stat: &Stat) -> Result<(), PlaceError> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        kind => Err(PlaceError::NotAFile(kind_of(kind))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is so on Unix: a file that is mapped can be replaced, and has a time.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use super::{changed::refused, *};
 
@@ -30,6 +30,25 @@ fn a_foreign_file_is_known_by_its_time() {
     file.set_modified(earlier).unwrap();
     let changed = refused(&token);
     assert!(matches!(changed, FileFault::Changed { what: "the time of its last change", .. }), "{changed}");
+}
+
+#[test]
+fn a_pipe_that_a_token_leads_to_is_not_opened() {
+    let place = Place::new();
+    let token = bytes_in(&place.path, 100, 7).into_token().unwrap();
+    let exclusive = open_mut(&place.path).into_token().unwrap();
+    fs::remove_file(&place.path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&place.path).status().unwrap().success());
+    // It waits for a reader, whoever that is.
+    let path = place.path.clone();
+    let writer = thread::spawn(move || fs::File::options().write(true).open(path));
+    thread::sleep(Duration::from_millis(100));
+    assert!(matches!(refused(&token), FileFault::NotAFile(_)));
+    assert!(matches!(fault(SharedSliceMut::<u8>::from_token(&exclusive)), FileFault::NotAFile(_)));
+    thread::sleep(Duration::from_millis(100));
+    assert!(!writer.is_finished());
+    drop(fs::File::open(&place.path).unwrap());
+    writer.join().unwrap().unwrap();
 }
 
 #[test]
