@@ -128,7 +128,7 @@
 //! | 48 | 8 | id of the file | random |
 //! | 56 | 16 | key of the tokens' MACs | random |
 //! | 72 | 8 | checksum | of all that stands before it, and of the metadata |
-//! | 80 | 8 | generation | how often a writer has taken the file |
+//! | 80 | 8 | generation | 1; greater by a random number each time that a writer takes the file |
 //! | 88 | 4 | state | 0: finished, 1: being written |
 //! | 92 | 4 | process id of the writer | |
 //! | 96 | | the metadata, in postcard | |

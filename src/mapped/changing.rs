@@ -28,7 +28,9 @@ impl Mapped {
         if let FileKind::Headed { generation, .. } = &self.kind
             && let Some(words) = self.words()
         {
-            let next = generation.load(Ordering::Relaxed).wrapping_add(1);
+            // Not the next: a copy of the file has writers of its own, and what they write is another value.
+            let step = sys::random_u64().map_or(0, |random| random >> 24);
+            let next = generation.load(Ordering::Relaxed).wrapping_add(1 + step);
             words.generation.store(next.to_le(), Ordering::Release);
             generation.store(next, Ordering::Relaxed);
         }

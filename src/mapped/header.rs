@@ -6,7 +6,7 @@
 //! | 48 | 8 | id of the file | random |
 //! | 56 | 16 | secret | the key of the MAC of its tokens; random |
 //! | 72 | 8 | checksum | SipHash-1-3, without a key, of all before it and of the metadata |
-//! | 80 | 8 | generation | how often the file has been taken for writing |
+//! | 80 | 8 | generation | 1 in a new file; greater, by a random number, each time that it is taken for writing |
 //! | 88 | 4 | state | 0: finished; 1: being written |
 //! | 92 | 4 | writer | id of the process that has taken it for writing last |
 //! | 96 | | the metadata, in postcard | or behind the data, if there is no room for them |

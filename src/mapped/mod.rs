@@ -120,7 +120,8 @@ impl Origin {
 /// What tells this value from whatever else the path may lead to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Identity {
-    /// A file with a header: the file's id, and how often it has been taken for writing.
+    /// A file with a header: the file's id, and a number that is another one each time that it is taken for writing: also
+    /// than in a copy of the file.
     Headed { id: u64, generation: u64 },
     /// A file without: where it is, and how long and of what time (nanoseconds) it was.
     Foreign { device: u64, inode: u64, size: u64, modified: u64 },

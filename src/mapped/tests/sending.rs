@@ -101,7 +101,7 @@ fn what_was_written_since_is_not_what_was_sent() {
     drop(part);
     drop(opened(&path, Access::Write).unwrap());
     let fault = fault(claimed(&origin, Kind::Shared));
-    assert!(matches!(fault, FileFault::Changed { expected: 1, found: 2, .. }), "{fault}");
+    assert!(matches!(fault, FileFault::Changed { expected: 1, found: 2.., .. }), "{fault}");
     write(&path, b"some other");
     let fault = super::fault(claimed(&origin, Kind::Shared));
     assert!(matches!(fault, FileFault::Changed { what: "its id", .. }), "{fault}");
