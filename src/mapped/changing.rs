@@ -49,6 +49,18 @@ impl Mapped {
         Ok(())
     }
 
+    /// What was said of a file without a header before is said of another value: it gets another time. (The system gives it
+    /// one only when a page is written that was not, since it last was on the disk.)
+    fn begin_time(&self) {
+        if let FileKind::Foreign { modified, .. } = &self.kind
+            && self.access == Access::Write
+            && let Some(held) = &self.held
+        {
+            held.file.set_later(modified.load(Ordering::Relaxed));
+        }
+        self.look_again();
+    }
+
     /// The time of a file that has been written by this process.
     fn look_again(&self) {
         if let FileKind::Foreign { modified, .. } = &self.kind
@@ -123,6 +135,7 @@ impl Part {
             table.take(&key, mapped);
         }
         mapped.begin_writing();
+        mapped.begin_time();
         if let Some(key) = mapped.key() {
             table.put(key, &self.hold, true);
         }

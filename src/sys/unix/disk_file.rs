@@ -6,10 +6,11 @@ use std::{
     os::fd::{AsFd, AsRawFd},
     path::Path,
     ptr::NonNull,
+    time::{Duration, SystemTime},
 };
 
 use rustix::{
-    fs::{FileType, OFlags, Stat, fstat, stat},
+    fs::{FileType, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, fstat, futimens, stat},
     io::Errno,
     process::geteuid,
 };
@@ -118,6 +119,24 @@ impl DiskFile {
         match found.is(libc::F_WRLCK) {
             true => (true, process),
             false => (false, None),
+        }
+    }
+
+    /// Has the time of its last change, in nanoseconds, be another than `time`: now, or as soon after that as the file system
+    /// can tell. If that is not allowed, it is now.
+    pub(crate) fn set_later(&self, time: u64) {
+        let now = SystemTime::now();
+        // What lies before 1970 is as large as no other.
+        let time_or_epoch = if time > i64::MAX as u64 { 0 } else { time };
+        for least in [1, 2_000_000_000] {
+            let later = now.max(SystemTime::UNIX_EPOCH + Duration::from_nanos(time_or_epoch + least));
+            if self.0.set_modified(later).is_err() {
+                let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+                let _ = futimens(&self.0, &Timestamps { last_access: now, last_modification: now });
+            }
+            if self.facts().is_ok_and(|facts| facts.modified != time) {
+                return;
+            }
         }
     }
 

@@ -33,6 +33,29 @@ fn a_foreign_file_is_known_by_its_time() {
 }
 
 #[test]
+fn what_a_foreign_file_was_when_it_was_frozen_before_is_another_value() {
+    let place = Place::new();
+    fs::write(&place.path, [7; 10_000]).unwrap();
+    // SAFETY: nobody changes it while it is open.
+    let mut value = unsafe { file::options::<[u8]>().raw().open_mut(&place.path) }.unwrap();
+    value[9000] = 8;
+    let frozen = value.freeze().unwrap();
+    let token = frozen.clone().into_token().unwrap();
+    // The page is one that has been written to: the system does not see that it is written to again.
+    let mut value = frozen.try_into_mut().unwrap();
+    value[9000] = 9;
+    let frozen = value.freeze().unwrap();
+    for _ in 0..2 {
+        let changed = refused(&token);
+        assert!(matches!(changed, FileFault::Changed { what: "the time of its last change", .. }), "{changed}");
+    }
+    let token = frozen.clone().into_token().unwrap();
+    assert!(SharedSlice::<u8>::from_token(&token).unwrap().ptr_eq(&frozen));
+    drop(frozen);
+    assert_eq!(SharedSlice::<u8>::from_token(&token).unwrap()[9000], 9);
+}
+
+#[test]
 fn a_pipe_that_a_token_leads_to_is_not_opened() {
     let place = Place::new();
     let token = bytes_in(&place.path, 100, 7).into_token().unwrap();
