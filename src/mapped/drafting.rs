@@ -102,7 +102,12 @@ impl Draft {
         let mut draft =
             Draft { new: Some(new), map: None, home: Home::here(), making: making.clone(), data: start..end };
         let map = memory::map(draft.file().file(), 0, end, Access::Write, making.populate);
-        draft.map = Some(map.map_err(|source| draft.fault(FileFault::Failed { operation: "mmap", source }))?);
+        let map = map.map_err(|source| ("mmap", source)).and_then(|map| {
+            // Now: what can't be had is found out before anybody sees the file.
+            prepare(&map, start..end, making.advice, making.lock_in_memory)?;
+            Ok(map)
+        });
+        draft.map = Some(map.map_err(|(operation, source)| draft.fault(FileFault::Failed { operation, source }))?);
         if let NewLayout::Foreign { prefix } = &making.layout {
             draft.put(0, prefix);
         }
@@ -305,7 +310,6 @@ impl Draft {
             fingerprint,
             kind,
         };
-        prepare(&mapped, self.making.advice, self.making.lock_in_memory)?;
         let part = Part::whole(Arc::new(mapped));
         part.register();
         Ok(part)
@@ -375,6 +379,7 @@ pub(crate) fn anonymous(len: usize, fingerprint: u64, how: &How) -> Result<Part,
             secret: OnceLock::new(),
         },
     };
-    prepare(&mapped, how.advice, how.lock_in_memory)?;
+    prepare(&mapped.map, 0..len, how.advice, how.lock_in_memory)
+        .map_err(|(operation, source)| mapped.failed(operation, source))?;
     Ok(Part::whole(Arc::new(mapped)))
 }

@@ -1,6 +1,7 @@
 //! What is there already.
 
 use std::{
+    io,
     ops::Range,
     path::Path,
     ptr,
@@ -10,6 +11,8 @@ use std::{
     },
     time::Duration,
 };
+
+use memmap2::MmapRaw;
 
 use super::{
     Advice, FileKind, Mapped, Origin, Part, Role,
@@ -152,7 +155,9 @@ impl Opened {
         {
             return Err(mapped.fault(FileFault::Unfinished { process: now.writer }));
         }
-        prepare(&mapped, how.advice, how.lock_in_memory)?;
+        let value = mapped.start..mapped.start + mapped.len;
+        prepare(&mapped.map, value, how.advice, how.lock_in_memory)
+            .map_err(|(operation, source)| mapped.failed(operation, source))?;
         Ok(Opened { part: Part::whole(Arc::new(mapped)), metadata })
     }
 
@@ -253,14 +258,22 @@ pub(super) fn copy(mapped: &Mapped, from: usize, to: &mut [u8]) {
     unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to.as_mut_ptr(), to.len()) };
 }
 
-/// What the caller wants of the memory.
-pub(super) fn prepare(mapped: &Mapped, advice: Advice, lock_in_memory: bool) -> Result<(), Error> {
+/// What the caller wants of the memory, and of where the value is in it.
+///
+/// # Errors
+///
+/// The operation that failed, and why.
+pub(super) fn prepare(
+    map: &MmapRaw,
+    value: Range<usize>,
+    advice: Advice,
+    lock_in_memory: bool,
+) -> Result<(), (&'static str, io::Error)> {
     if advice != Advice::Normal {
-        let done = memory::advise(&mapped.map, advice, mapped.start, mapped.len);
-        done.map_err(|error| mapped.failed("madvise", error))?;
+        memory::advise(map, advice, value.start, value.len()).map_err(|error| ("madvise", error))?;
     }
     if lock_in_memory {
-        memory::lock(&mapped.map, true).map_err(|error| mapped.failed("mlock", error))?;
+        memory::lock(map, true).map_err(|error| ("mlock", error))?;
     }
     Ok(())
 }
