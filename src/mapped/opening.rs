@@ -106,10 +106,11 @@ pub(crate) fn open(path: &Path, how: &How) -> Result<Opened, Error> {
 impl Opened {
     /// Of a file that is locked. It must be the one that the token names, if there is one.
     pub(super) fn of(held: Held, how: &How, token: Option<(&Origin, Kind)>) -> Result<Opened, Error> {
-        let facts = held.file.facts().map_err(|error| held.error(error))?;
+        // First: what is asked of the file after that stays so.
         if how.guarded {
             held.file.guard().map_err(|why| held.fault(FileFault::Unguarded { why }))?;
         }
+        let facts = held.file.facts().map_err(|error| held.error(error))?;
         let (offset, len) = range(&how.layout, facts.size).map_err(|fault| held.fault(fault))?;
         let size = usize::try_from(len).ok().filter(|len| isize::try_from(*len).is_ok());
         let too_large = Error::TooLarge { requested: usize::MAX, limit: isize::MAX.cast_unsigned() };
