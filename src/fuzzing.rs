@@ -1,6 +1,6 @@
 //! What fuzzing needs, and nobody else can have: tokens with a right MAC and any fields, wills, and a control area that is
-//! overwritten at any place while this process works in it, as its owner and as a second participant; and the headers of
-//! `.npy` files.
+//! overwritten at any place while this process works in it, as its owner and as a second participant; the headers of
+//! `.npy` files; and files, with any header, and their tokens.
 //!
 //! Compiled with `--cfg fuzzing` only, which `cargo fuzz` sets. The targets are in `fuzz/`.
 #![allow(unsafe_code)] // The control area is overwritten here, through atomics.
@@ -19,7 +19,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeTuple};
 
-pub use self::files::{FileSaid, taken};
+pub use self::files::{FileSaid, FileTokenSaid, resealed, taken};
 use crate::{
     Backing, Error, Kind, SegmentId, TokenFault, part,
     pool::{self, Attachment, Secret, Source},

@@ -2,7 +2,7 @@
 
 use commonage::{
     Error, Shared, SharedMut, ShmemBacked, ShmemView, Ticket, Value,
-    bytemuck::{CheckedBitPattern, NoUninit, bytes_of, cast_slice},
+    bytemuck::{CheckedBitPattern, NoUninit, bytes_of, cast_slice, checked},
 };
 use ndarray::{Array, ArrayView, Dimension, IntoDimension, Ix1, Ix2, Ix3, IxDyn};
 use serde::{Deserialize, Deserializer};
@@ -36,6 +36,12 @@ element!(u8: |byte| byte, u16: |byte| u16::from(byte) * 0x0101, u32: |byte| u32:
 element!(bool: |byte| byte & 1 == 1, char: |byte| char::from_u32(u32::from(byte) << 12).unwrap_or('?'));
 element!([u32; 4]: |byte| [0, 1, 2, 3].map(|n| u32::from(byte) << n));
 
+/// The bytes of elements; each must be one, and aligned.
+fn checked<E: Element>(bytes: &[u8]) -> &[u8] {
+    assert!(checked::try_cast_slice::<_, E>(bytes).is_ok(), "they are elements");
+    bytes
+}
+
 fn elements<E: Element>(content: &[u8]) -> Vec<E> {
     content.iter().copied().map(E::of).collect()
 }
@@ -50,7 +56,7 @@ where
     }
 
     fn runs<'a>(view: <Self as ShmemView<'a>>::View, each: &mut dyn FnMut(&[u8])) {
-        each(cast_slice(view));
+        each(checked::<E>(cast_slice(view)));
     }
 }
 
@@ -76,7 +82,7 @@ where
     }
 
     fn runs<'a>(view: <Self as ShmemView<'a>>::View, each: &mut dyn FnMut(&[u8])) {
-        each(bytes_of(view));
+        each(checked::<E>(bytes_of(view)));
     }
 }
 
@@ -121,7 +127,7 @@ where
     }
 
     fn runs<'a>(view: <Self as ShmemView<'a>>::View, each: &mut dyn FnMut(&[u8])) {
-        view.iter().for_each(|element| each(bytes_of(element)));
+        view.iter().for_each(|element| each(checked::<E>(bytes_of(element))));
     }
 }
 
@@ -194,25 +200,38 @@ pub struct Sent {
 
 /// Makes a value and sends it. If the original is kept, a `Shared`'s can be claimed nevertheless, a `SharedMut`'s is held.
 pub fn send<T: Subject + ?Sized>(exclusive: bool, kept: bool, content: &[u8]) -> Sent {
-    let bytes = |token: Result<String, Error>| {
-        commonage::fuzzing::bytes_of(&token.expect("a value can be sent")).expect("an honest token")
-    };
     T::with(content, |value, content| {
         if exclusive {
             let made = SharedMut::<T>::copy_from(value).expect("there is room");
             let start = made.start();
-            if !kept {
-                return Sent { token: bytes(made.into_token()), content, start, original: None };
-            }
-            let ticket = serde_json::to_string(&made).expect("a value can be sent");
-            let token = bytes(Ok(ticket.trim_matches('"').to_owned()));
-            Sent { token, content, start, original: Some(Box::new(made)) }
+            let (token, original) = emit_mut(made, kept);
+            Sent { token, content, start, original }
         } else {
             let made = Shared::<T>::copy_from(value).expect("there is room");
-            let (start, token) = (made.start(), bytes(made.clone().into_token()));
-            Sent { token, content, start, original: kept.then(|| Box::new(made) as AnyHandle) }
+            let start = made.start();
+            let (token, original) = emit(made, kept);
+            Sent { token, content, start, original }
         }
     })
+}
+
+/// A token, and the handle itself if it is kept.
+pub fn emit<T: Subject + ?Sized>(made: Shared<T>, kept: bool) -> (Vec<u8>, Option<AnyHandle>) {
+    let token = bytes(made.clone().into_token());
+    (token, kept.then(|| Box::new(made) as AnyHandle))
+}
+
+/// As [`emit`].
+pub fn emit_mut<T: Subject + ?Sized>(made: SharedMut<T>, kept: bool) -> (Vec<u8>, Option<AnyHandle>) {
+    if !kept {
+        return (bytes(made.into_token()), None);
+    }
+    let ticket = serde_json::to_string(&made).expect("a value can be sent");
+    (bytes(Ok(ticket.trim_matches('"').to_owned())), Some(Box::new(made)))
+}
+
+fn bytes(token: Result<String, Error>) -> Vec<u8> {
+    commonage::fuzzing::bytes_of(&token.expect("a value can be sent")).expect("an honest token")
 }
 
 impl Sent {

@@ -1,6 +1,8 @@
 //! What comes off the wire: bytes in every way in, honest tokens with changed bytes, tokens with a right MAC and wrong
-//! fields, and wills. An error, or the value that was sent; and nothing is left of either.
+//! fields, wills, and tokens of files, with any fields likewise. An error, or the value that was sent, or what the file has
+//! where the token leads; and nothing is left of either.
 #![no_main]
+#![allow(unsafe_code)] // Files are mapped that nobody else knows of.
 
 mod subjects;
 
@@ -13,15 +15,15 @@ use std::{
 
 use arbitrary::{Arbitrary, Unstructured};
 use commonage::{
-    Config, ShmemBacked, Ticket, Value,
-    fuzzing::{Key, Said, leave_will, put_together, taken_apart},
+    Config, ShmemBacked, Ticket, Value, file,
+    fuzzing::{FileTokenSaid, Key, Said, leave_will, put_together, resealed, taken_apart},
     stats,
 };
 use libfuzzer_sys::fuzz_target;
 use ndarray::{Array, Ix1, Ix2, Ix3, IxDyn};
 use serde::de::{IntoDeserializer, value};
 
-use subjects::{AnyHandle, Sent, Subject, deserialize, from_ticket, from_token};
+use subjects::{AnyHandle, Handle, Sent, Subject, deserialize, emit, emit_mut, from_ticket, from_token};
 
 /// At most `N`: first how many, then each.
 #[derive(Debug)]
@@ -57,6 +59,20 @@ enum Type {
     Space,
     Any,
 }
+
+const TYPES: [Type; 11] = [
+    Type::Bytes,
+    Type::Words,
+    Type::Bools,
+    Type::Chars,
+    Type::Str,
+    Type::Char,
+    Type::Quad,
+    Type::Line,
+    Type::Plane,
+    Type::Space,
+    Type::Any,
+];
 
 /// Calls a function that is generic over the type of a value.
 macro_rules! with {
@@ -106,6 +122,28 @@ struct Made {
     content: Few<u8, 64>,
 }
 
+/// A file, with a value in it that is sent.
+#[derive(Arbitrary, Debug)]
+enum Filed {
+    Headed(Made),
+    /// Bytes, from an offset on: the content so many times.
+    Foreign {
+        content: Few<u8, 64>,
+        times: u8,
+        offset: u16,
+        kept: bool,
+    },
+}
+
+#[derive(Arbitrary, Debug)]
+enum Metadata {
+    Any(Few<u8, 64>),
+    /// Those of an array.
+    Axes(Few<(i16, i16), 4>),
+    /// Those of a slice or a string.
+    Count(i16),
+}
+
 /// A change of what a right token says.
 #[derive(Arbitrary, Debug)]
 enum Change {
@@ -129,13 +167,25 @@ enum Change {
     /// That of another type.
     Fingerprint(Type),
     AnyFingerprint(u64),
-    Metadata(Few<u8, 64>),
-    /// Those of an array.
-    Axes(Few<(i16, i16), 4>),
-    /// Those of a slice or a string.
-    Count(i16),
+    Metadata(Metadata),
     /// Block, ticket, serial and epoch of the other value.
     Other,
+}
+
+/// A change of what the token of a file says.
+#[derive(Arbitrary, Debug)]
+enum FileChange {
+    Exclusive,
+    Offset(i16),
+    Whole(i16),
+    Start(i16),
+    Len(i16),
+    AnyRange(u64, u64, usize, usize),
+    /// That of another type.
+    Fingerprint(Type),
+    Metadata(Metadata),
+    /// Length, fingerprint and metadata of a value of so many elements.
+    Fitting(Type, u8),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -167,6 +217,18 @@ enum Input {
         cut: Option<u8>,
         claims: Few<Claim, 4>,
     },
+    Filed {
+        filed: Filed,
+        changes: Few<FileChange, 6>,
+        /// With a right length and a right MAC.
+        sealed: bool,
+        claims: Few<Claim, 4>,
+        /// As in `Forged`.
+        drop_each: bool,
+        flips: Few<(u8, u8), 6>,
+        cut: Option<u8>,
+        more: Few<u8, 64>,
+    },
 }
 
 fuzz_target!(
@@ -180,6 +242,10 @@ fuzz_target!(
             Input::Forged { made, other, changes, claims, drop_each } => forged(&made, &other, &changes, &claims, drop_each),
             Input::Will { said, exclusive, data, flips, cut, claims } => {
                 will(&said, exclusive, &data, &flips, cut, &claims);
+            }
+            Input::Filed { filed, changes, sealed, claims, drop_each, flips, cut, more } => {
+                let change = |honest: &[u8]| mutated(said_otherwise(honest, &changes), &flips, cut, &more);
+                in_file(&filed, change, sealed, &claims, drop_each);
             }
         }
         let left = stats();
@@ -285,15 +351,19 @@ fn claim_honestly(made: &Made, mut sent: Sent, may_be_gone: bool) {
     }
 }
 
-fn changed(made: &Made, flips: &[(u8, u8)], cut: Option<u8>, more: &[u8], claim: Claim) {
-    let sent = send(made);
-    let mut token = sent.token.clone();
+fn mutated(mut token: Vec<u8>, flips: &[(u8, u8)], cut: Option<u8>, more: &[u8]) -> Vec<u8> {
     for (at, bits) in flips {
         let at = usize::from(*at) % token.len();
         token[at] ^= bits;
     }
     token.truncate(cut.map_or(usize::MAX, usize::from));
     token.extend(more);
+    token
+}
+
+fn changed(made: &Made, flips: &[(u8, u8)], cut: Option<u8>, more: &[u8], claim: Claim) {
+    let sent = send(made);
+    let token = mutated(sent.token.clone(), flips, cut, more);
     let mut taken = claim.way == Way::Revoked && token == sent.token;
     if let Some(handle) = with!(claim.of, claimed(claim, &token)) {
         assert_eq!(token, sent.token, "a changed byte gives an error");
@@ -304,10 +374,26 @@ fn changed(made: &Made, flips: &[(u8, u8)], cut: Option<u8>, more: &[u8], claim:
     claim_honestly(made, sent, taken);
 }
 
-fn apply(said: &mut Said, changes: &[Change], other: Option<&Said>) {
-    fn fingerprint<T: ShmemBacked + ?Sized>() -> u64 {
-        T::fingerprint()
+impl Metadata {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Metadata::Any(bytes) => bytes.to_vec(),
+            Metadata::Axes(axes) => {
+                let (shape, strides): (Vec<i64>, Vec<i64>) =
+                    axes.iter().map(|(len, by)| (i64::from(*len), i64::from(*by))).unzip();
+                let shape: Vec<usize> = shape.into_iter().map(|len| len as usize).collect();
+                postcard::to_stdvec(&(shape, strides)).expect("numbers can be written")
+            }
+            Metadata::Count(count) => postcard::to_stdvec(&(*count as usize)).expect("a number can be written"),
+        }
     }
+}
+
+fn fingerprint<T: ShmemBacked + ?Sized>() -> u64 {
+    T::fingerprint()
+}
+
+fn apply(said: &mut Said, changes: &[Change], other: Option<&Said>) {
     for change in changes {
         match change {
             Change::Exclusive => said.exclusive ^= true,
@@ -329,16 +415,7 @@ fn apply(said: &mut Said, changes: &[Change], other: Option<&Said>) {
             Change::AnyLen(len) => said.len = *len,
             Change::Fingerprint(of) => said.fingerprint = with!(*of, fingerprint()),
             Change::AnyFingerprint(fingerprint) => said.fingerprint = *fingerprint,
-            Change::Metadata(bytes) => said.metadata = bytes.to_vec(),
-            Change::Axes(axes) => {
-                let (shape, strides): (Vec<i64>, Vec<i64>) =
-                    axes.iter().map(|(len, by)| (i64::from(*len), i64::from(*by))).unzip();
-                let shape: Vec<usize> = shape.into_iter().map(|len| len as usize).collect();
-                said.metadata = postcard::to_stdvec(&(shape, strides)).expect("numbers can be written");
-            }
-            Change::Count(count) => {
-                said.metadata = postcard::to_stdvec(&(*count as usize)).expect("a number can be written")
-            }
+            Change::Metadata(metadata) => said.metadata = metadata.bytes(),
             Change::Other => {
                 let Some(other) = other else { continue };
                 (said.block, said.ticket, said.serial, said.epoch) =
@@ -375,6 +452,15 @@ fn forged(made: &Made, other: &Made, changes: &[Change], claims: &[Claim], drop_
     drop(handles);
     claim_honestly(made, sent, taken);
     claim_honestly(other, beside, taken);
+}
+
+/// The handle shows these bytes, from the first on.
+fn assert_within(handle: &dyn Handle, data: &[u8]) {
+    let start = handle.start();
+    handle.runs(&mut |run| {
+        let from = start.map_or(0, |start| run.as_ptr().addr() - start);
+        assert_eq!(data[from..][..run.len()], *run, "what is there");
+    });
 }
 
 /// A file that is there as long as this.
@@ -428,13 +514,133 @@ fn will(changes: &[Change], exclusive: bool, data: &[u8], flips: &[(u16, u8)], c
         apply(&mut said, changes, None);
         let token = put_together(&said, &KEY, &any).expect("it fits");
         if let Some(handle) = with!(claim.of, claimed(*claim, &token)) {
-            let data = &bytes[DATA..][said.start..][..said.len];
-            let start = handle.start();
-            handle.runs(&mut |run| {
-                let from = start.map_or(0, |start| run.as_ptr().addr() - start);
-                assert_eq!(data[from..][..run.len()], *run, "what the will says");
-            });
+            assert_within(&*handle, &bytes[DATA..][said.start..][..said.len]);
             assert!(!file.0.exists(), "it is claimed once");
         }
     }
+}
+
+/// A directory that is there as long as this.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Self {
+        // As long in every process: what an input does depends on the length of a token.
+        let path = PathBuf::from(format!("/dev/shm/commonage-fuzzed-tokens-{:010}", std::process::id()));
+        fs::create_dir(&path).expect("nobody else makes it");
+        Place(path)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An honest token, and the handle if it is kept.
+fn file_sent<T: Subject + ?Sized>(made: &Made, path: &Path) -> (Vec<u8>, Option<AnyHandle>) {
+    T::with(&made.content, |value, _| file::write(path, value)).expect("there is room");
+    match made.exclusive {
+        // SAFETY: nobody else knows of the file.
+        true => emit_mut(unsafe { file::open_mut::<T>(path) }.expect("it has been written"), made.kept),
+        // SAFETY: as above.
+        false => emit(unsafe { file::open::<T>(path) }.expect("it has been written"), made.kept),
+    }
+}
+
+/// As [`file_sent`], of all from an offset on, if there is anything.
+fn foreign_sent(bytes: &[u8], offset: u16, kept: bool, path: &Path) -> Option<(Vec<u8>, Option<AnyHandle>)> {
+    fs::write(path, bytes).expect("there is room");
+    // SAFETY: nobody else knows of the file.
+    let value = unsafe { file::options::<[u8]>().raw().offset(offset.into()).open(path) };
+    assert_eq!(value.is_ok(), usize::from(offset) <= bytes.len(), "it lies within");
+    Some(emit(value.ok()?, kept))
+}
+
+/// A token that says something else, yet to be sealed.
+fn said_otherwise(honest: &[u8], changes: &[FileChange]) -> Vec<u8> {
+    let mut said = FileTokenSaid::of(honest).expect("an honest token");
+    for change in changes {
+        match change {
+            FileChange::Exclusive => said.exclusive ^= true,
+            FileChange::Offset(by) => said.offset = said.offset.wrapping_add_signed((*by).into()),
+            FileChange::Whole(by) => said.whole = said.whole.wrapping_add_signed((*by).into()),
+            FileChange::Start(by) => said.start = said.start.wrapping_add_signed((*by).into()),
+            FileChange::Len(by) => said.len = said.len.wrapping_add_signed((*by).into()),
+            FileChange::AnyRange(offset, whole, start, len) => {
+                (said.offset, said.whole, said.start, said.len) = (*offset, *whole, *start, *len);
+            }
+            FileChange::Fingerprint(of) => said.fingerprint = with!(*of, fingerprint()),
+            FileChange::Metadata(metadata) => said.metadata = metadata.bytes(),
+            FileChange::Fitting(of, count) => {
+                (said.len, said.fingerprint, said.metadata) = with!(*of, fitting(&vec![0; (*count).into()]));
+            }
+        }
+    }
+    said.put_together(honest).expect("an honest token")
+}
+
+fn fitting<T: Subject + ?Sized>(content: &[u8]) -> (usize, u64, Vec<u8>) {
+    T::with(content, |value, bytes| {
+        let (_, metadata) = T::plain_bytes(value).expect("all of these types are bytes");
+        (bytes.len(), T::fingerprint(), postcard::to_stdvec(&metadata).expect("metadata can be written"))
+    })
+}
+
+/// A claim as what the token says that it is.
+fn apt(token: &[u8]) -> Option<Claim> {
+    let said = FileTokenSaid::of(token).ok()?;
+    let of = TYPES.into_iter().find(|of| with!(of, fingerprint()) == said.fingerprint)?;
+    Some(Claim { of, exclusive: said.exclusive, way: Way::Text })
+}
+
+/// Whatever is claimed is what the file has where the token says; and an honest token is as good as before, unless what it
+/// leads to has been taken for writing.
+fn in_file(filed: &Filed, change: impl FnOnce(&[u8]) -> Vec<u8>, sealed: bool, claims: &[Claim], drop_each: bool) {
+    let place = Place::new();
+    let path = place.0.join("value");
+    let (of, exclusive, sent) = match filed {
+        Filed::Headed(made) => (made.of, made.exclusive, Some(with!(made.of, file_sent(made, &path)))),
+        Filed::Foreign { content, times, offset, kept } => {
+            let bytes = content.repeat((*times).into());
+            (Type::Bytes, false, foreign_sent(&bytes, *offset, *kept, &path))
+        }
+    };
+    let Some((honest, original)) = sent else { return };
+    let twin = resealed(said_otherwise(&honest, &[]));
+    // What is still being written can't be read, not even its key.
+    assert!(twin == honest || exclusive && original.is_some(), "an honest token's twin is the same");
+    let bytes = fs::read(&path).expect("it is there");
+    let token = change(&honest);
+    let token = if sealed { resealed(token) } else { token };
+    let (mut handles, mut taken) = (Vec::new(), false);
+    for claim in claims.iter().copied().chain(apt(&token)) {
+        taken |= claim.way == Way::Revoked;
+        if let Some(handle) = with!(claim.of, claimed(claim, &token)) {
+            let said = FileTokenSaid::of(&token).expect("it has been claimed");
+            assert_within(&*handle, &bytes[said.range()]);
+            let same = token == honest;
+            assert!(same || sealed, "a changed byte gives an error");
+            assert!(!same || (claim.of, claim.exclusive) == (of, exclusive), "as what it was sent");
+            taken |= claim.exclusive;
+            handles.push(handle);
+        }
+        if drop_each {
+            handles.clear();
+        }
+    }
+    drop((handles, original));
+    let claim = Claim { of, exclusive, way: Way::Text };
+    match with!(of, claimed(claim, &honest)) {
+        Some(handle) => {
+            let mut shown = 0;
+            handle.runs(&mut |run| shown += run.len());
+            let range = FileTokenSaid::of(&honest).expect("an honest token").range();
+            assert_eq!(shown, range.len(), "all of it");
+            assert_within(&*handle, &bytes[range]);
+        }
+        None => assert!(taken, "it is still there"),
+    }
+    assert_eq!(fs::read_dir(&place.0).expect("it is there").count(), 1, "nothing is left beside it");
 }

@@ -243,6 +243,38 @@ impl<'a> OfFile<'a> {
     }
 }
 
+/// For tokens that say anything, with a right MAC.
+#[cfg(fuzzing)]
+impl OfFile<'_> {
+    /// What it has behind its path, sealed or not.
+    pub(crate) fn unverified_metadata(&self) -> &[u8] {
+        &self.bytes[HEADER + self.path_len..self.bytes.len() - MAC]
+    }
+
+    /// One of the same file that says something else, not sealed.
+    pub(crate) fn saying(&self, fields: &Fields, metadata: &[u8]) -> Vec<u8> {
+        let path = &self.bytes[at::PATH..at::PATH + self.path_len];
+        let mut bytes = [&[0; HEADER], path, metadata, &[0; MAC]].concat();
+        let length = bytes.len() as u32;
+        fields.write(&mut bytes, length, path.len() as u32);
+        bytes
+    }
+
+    /// Has the bytes say how many they are.
+    pub(crate) fn measure(bytes: &mut [u8]) {
+        let length = bytes.len() as u32;
+        if let Some(field) = bytes.get_mut(at::LENGTH..at::KIND) {
+            field.copy_from_slice(&length.to_le_bytes());
+        }
+    }
+
+    pub(crate) fn seal(bytes: &mut [u8], secret: &Secret) {
+        if let Some((before, last)) = bytes.split_last_chunk_mut() {
+            *last = mac(before, secret);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
