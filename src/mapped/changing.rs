@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{Ordering, fence},
+    },
 };
 
 use super::{
@@ -80,6 +83,14 @@ impl Part {
         }
     }
 
+    /// Is it the only handle here? Whatever was done by others, on other threads, has been done then.
+    fn is_alone(&self) -> bool {
+        let alone = Arc::strong_count(&self.hold) == 1;
+        // The count is read without an order of its own; with the release by which the others were dropped.
+        fence(Ordering::Acquire);
+        alone
+    }
+
     /// `SharedMut` to `Shared`: state *finished*, and the lock is others' to share.
     ///
     /// # Errors
@@ -89,7 +100,7 @@ impl Part {
         let mapped = &*self.hold;
         mapped.home.must_be_here()?;
         // Of what is written the table gives out no handle.
-        if Arc::strong_count(&self.hold) != 1 {
+        if !self.is_alone() {
             return Err(Error::NotAlone(self.counts()));
         }
         if let Some(held) = mapped.held.as_ref().filter(|_| mapped.access == Access::Write) {
@@ -123,7 +134,7 @@ impl Part {
             return Err(mapped.fault(FileFault::ReadOnly));
         }
         let mut table = table(); // nobody finds another handle there meanwhile
-        if Arc::strong_count(&self.hold) != 1 {
+        if !self.is_alone() {
             return Err(Error::NotAlone(self.counts()));
         }
         if let Some(held) = mapped.held.as_ref().filter(|_| mapped.access == Access::Write)
