@@ -28,8 +28,10 @@ def attach(text):
             file = os.open(at["name"], os.O_RDONLY | getattr(os, "O_BINARY", 0))
         # Where a mapping can begin, and how far before the value that is.
         before = at["offset"] % mmap.ALLOCATIONGRANULARITY
-        memory = mmap.mmap(file, before + at["length"], access=mmap.ACCESS_READ, offset=at["offset"] - before)
-        os.close(file)
+        try:
+            memory = mmap.mmap(file, before + at["length"], access=mmap.ACCESS_READ, offset=at["offset"] - before)
+        finally:
+            os.close(file)
         # The element with index 0 is not the first in memory if an axis runs backwards.
         first = before + sum((1 - length) * stride for length, stride in zip(shape, strides) if stride < 0)
     return numpy.ndarray(shape, dtype, memory, first, strides)

@@ -185,6 +185,19 @@ impl Part {
         }
     }
 
+    /// Brings the whole value to the disk, and that it is finished. Nothing to do without a file, or with one that this process
+    /// has only read.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    pub(crate) fn flush_finished(&self) -> Result<(), Error> {
+        match self {
+            Part::Block(_) => Ok(()),
+            Part::File(part) => part.flush_finished(),
+        }
+    }
+
     /// Says what will be done with the range. No effect on a block.
     ///
     /// # Errors

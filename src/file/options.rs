@@ -132,7 +132,8 @@ impl<T: ShmemBacked + ?Sized> Options<T> {
     }
 
     /// Readers take also what its writer has left unfinished, because it was killed, or has panicked. No effect on
-    /// writers, who always do, nor on files without a header, which don't say it.
+    /// writers, who always do, nor on files without a header, which don't say it. Who gets it sent takes it only while
+    /// this process has it open and is the same; elsewhere it is [`FileFault::Unfinished`].
     #[must_use]
     pub fn unfinished(mut self) -> Self {
         self.unfinished = true;

@@ -45,11 +45,20 @@ impl Mapped {
         if let FileKind::Headed { generation, on_disk, .. } = &self.kind {
             let now = generation.load(Ordering::Relaxed);
             if on_disk.load(Ordering::Relaxed) != now {
-                self.map.flush_range(0, HEADER)?;
+                self.bring_to_disk(0, HEADER)?;
                 on_disk.store(now, Ordering::Relaxed);
             }
         }
         Ok(())
+    }
+
+    /// Waits until the disk has these bytes of the mapping.
+    pub(super) fn bring_to_disk(&self, offset: usize, len: usize) -> io::Result<()> {
+        self.map.flush_range(offset, len)?;
+        match &self.held {
+            Some(held) if !sys::FLUSH_REACHES_DISK => held.file.file().sync_data(),
+            _ => Ok(()),
+        }
     }
 
     /// What was said of a file without a header before is said of another value: it gets another time. (The system gives it
@@ -64,14 +73,19 @@ impl Mapped {
         self.look_again();
     }
 
-    /// The time of a file that has been written by this process.
+    /// The time of a file that has been written by this process: no earlier one than it had when that began.
     fn look_again(&self) {
-        if let FileKind::Foreign { modified, .. } = &self.kind
-            && self.access == Access::Write
-            && let Some(Ok(facts)) = self.held.as_ref().map(|held| held.file.facts())
-        {
-            modified.store(facts.modified, Ordering::Relaxed);
+        let FileKind::Foreign { modified, .. } = &self.kind else { return };
+        let Some(held) = self.held.as_ref().filter(|_| self.access == Access::Write) else { return };
+        let before = modified.load(Ordering::Relaxed);
+        let time = || held.file.facts().map_or(before, |facts| facts.modified);
+        let mut now = time();
+        if now < before {
+            // A clock goes by ticks: the time of a page that was written is the last one.
+            held.file.set_later(before);
+            now = time();
         }
+        modified.store(now, Ordering::Relaxed);
     }
 }
 

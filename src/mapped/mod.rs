@@ -48,7 +48,7 @@ pub(crate) use self::{
     reading::Reading,
 };
 use self::{
-    header::{FINISHED, Words},
+    header::{FINISHED, HEADER, Words},
     held::{Held, Home},
     table::{Key, table},
 };
@@ -336,22 +336,35 @@ impl Part {
     /// Writes to the disk what has been written to these bytes of the range; before the first of them, that the file is
     /// being written. Nothing to do without a file.
     pub(crate) fn flush(&self, range: Range<usize>) -> Result<(), Error> {
-        self.flush_by("msync", range, |map, offset, len| {
-            self.hold.flush_header()?;
-            map.flush_range(offset, len)
+        self.flush_by(range, |mapped, offset, len| {
+            mapped.flush_header()?;
+            mapped.bring_to_disk(offset, len)
         })
     }
 
-    /// As `flush`, but does not wait until it has been done.
+    /// As `flush`, but waits only until the disk has that the file is being written.
     pub(crate) fn flush_async(&self, range: Range<usize>) -> Result<(), Error> {
-        self.flush_by("msync", range, MmapRaw::flush_async_range)
+        self.flush_by(range, |mapped, offset, len| {
+            mapped.flush_header()?;
+            mapped.map.flush_async_range(offset, len)
+        })
+    }
+
+    /// Writes the whole value to the disk, and then what the header says of it now.
+    pub(crate) fn flush_finished(&self) -> Result<(), Error> {
+        let whole = self.clone().whole_block();
+        whole.flush(0..whole.len)?;
+        let mapped = &*self.hold;
+        match mapped.words() {
+            Some(_) => mapped.bring_to_disk(0, HEADER).map_err(|error| mapped.failed("msync", error)),
+            None => Ok(()),
+        }
     }
 
     fn flush_by(
         &self,
-        operation: &'static str,
         range: Range<usize>,
-        flush: impl FnOnce(&MmapRaw, usize, usize) -> std::io::Result<()>,
+        flush: impl FnOnce(&Mapped, usize, usize) -> std::io::Result<()>,
     ) -> Result<(), Error> {
         let Range { start, end } = range;
         if start > end || end > self.len {
@@ -360,7 +373,7 @@ impl Part {
         if self.hold.held.is_none() || self.hold.access != Access::Write || start == end {
             return Ok(());
         }
-        let done = flush(&self.hold.map, self.hold.start + self.offset() + start, end - start);
-        done.map_err(|error| self.hold.failed(operation, error))
+        let done = flush(&self.hold, self.hold.start + self.offset() + start, end - start);
+        done.map_err(|error| self.hold.failed("msync", error))
     }
 }

@@ -38,6 +38,32 @@ where
         self.part.path()
     }
 
+    /// Brings the whole value to the disk, and after it that its writer has finished, and waits until both are there: after a
+    /// loss of power the file is opened as it is now. Nothing to do where there is no file, or where this process has
+    /// opened it to read: that is for its writer to do.
+    ///
+    /// ```
+    /// use commonage::file;
+    /// # let directory = std::env::temp_dir().join(format!("commonage-docs-finished-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory)?;
+    /// # let path = directory.join("table");
+    /// // SAFETY: nobody changes the file but through this crate.
+    /// let mut table = unsafe { file::create::<[u64]>(&path, &(0, 1000)) }?;
+    /// table.fill(1);
+    /// // First the numbers alone, while the file says that it is being written: it never says too early that it is not.
+    /// table.flush()?;
+    /// table.freeze()?.flush()?;
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`FileFault::Failed`](crate::FileFault::Failed) of the file: then some of it may not be on the disk.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.part.flush_finished()
+    }
+
     /// Says what will be done with this range of the file, for the system to act upon. No effect on a value in a pool, nor
     /// where the platform has no such advice.
     ///

@@ -18,7 +18,9 @@ where
     }
 
     /// Brings what has been written to the disk, and waits until it is there. Whoever opens the file sees what has been
-    /// written in any case, at once; this is for machines that lose power. Nothing to do where there is no file.
+    /// written in any case, at once; this is for machines that lose power. Nothing to do where there is no file. That the
+    /// value is finished is said by [`freeze`](Self::freeze), and brought there by
+    /// [`Shared::flush`](crate::Shared::flush).
     ///
     /// ```
     /// use commonage::file;
@@ -45,7 +47,8 @@ where
         part.flush(0..part.len())
     }
 
-    /// Has the system begin to bring to the disk what has been written, and does not wait for it.
+    /// Has the system bring to the disk what has been written, in its own time: Linux does so in any case, within about half a
+    /// minute. What it waits for is only, once, that the file says there that it is being written.
     ///
     /// # Errors
     ///

@@ -62,6 +62,9 @@ use crate::{Error, sys::Whereabouts};
 /// What was written through a mapping is on the disk when the file has been synced.
 pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = true;
 
+/// What was written through a mapping is on the disk when the mapping has been flushed.
+pub(crate) const FLUSH_REACHES_DISK: bool = true;
+
 /// Memory can be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = true;
 

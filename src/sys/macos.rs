@@ -61,6 +61,10 @@ use crate::{
 /// What was written through a mapping need not be on the disk when the file has been synced.
 pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = false;
 
+/// What was written through a mapping is on the disk when the mapping has been flushed: only a sync of the
+/// file (`F_FULLFSYNC`) has the disk write down what it was given.
+pub(crate) const FLUSH_REACHES_DISK: bool = false;
+
 /// Memory can't be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = false;
 

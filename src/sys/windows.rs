@@ -76,6 +76,9 @@ pub(crate) fn path_in(bytes: &[u8]) -> Option<&Path> {
 /// What was written through a mapping need not be on the disk when the file has been synced.
 pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = false;
 
+/// What was written through a mapping is on the disk when the mapping has been flushed.
+pub(crate) const FLUSH_REACHES_DISK: bool = true;
+
 /// Memory can't be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = false;
 

@@ -149,4 +149,25 @@ fn before_what_is_flushed_the_disk_has_once_that_it_is_being_written() {
     part.freeze().unwrap();
     part.thaw().unwrap();
     assert_ne!(on_disk.load(Ordering::Relaxed), generation.load(Ordering::Relaxed));
+    part.flush_async(0..4).unwrap();
+    assert_eq!(on_disk.load(Ordering::Relaxed), generation.load(Ordering::Relaxed));
+}
+
+/// That the disk has it no test can see; that the system has taken it, this can.
+#[test]
+fn what_is_finished_is_flushed_by_who_has_written_it_and_is_nothing_to_others() {
+    let directory = Directory::new();
+    let path = directory.at("value");
+    write(&path, b"some bytes");
+    opened(&path, Access::Read).unwrap().flush_finished().unwrap();
+    let mut part = opened(&path, Access::Write).unwrap();
+    change(&mut part, 0, b'S');
+    part.flush_finished().unwrap(); // not yet: it is being written
+    let state = || fs::read(&path).unwrap()[88];
+    assert_eq!(state(), 1);
+    part.freeze().unwrap();
+    part.clone().narrow(2, 3).flush_finished().unwrap();
+    assert_eq!(state(), 0);
+    anonymous(10, FINGERPRINT, &How::new(Access::Private)).unwrap().flush_finished().unwrap();
+    assert_eq!(read(&opened(&path, Access::Read).unwrap()), b"Some bytes");
 }

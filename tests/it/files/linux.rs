@@ -273,26 +273,23 @@ fn the_system_does_what_the_options_say_of_memory() {
     assert!(has("wr") && has("sh"));
     drop(written);
     assert!(!fs::read_to_string("/proc/self/smaps").unwrap().contains(path.to_str().unwrap()), "it is unmapped");
-}
 
-#[test]
-fn what_can_t_stay_in_memory_does_not_take_the_place_of_what_is_there() {
-    let place = Place::new();
-    let path = place.path();
-    file::write(&path, &[1u64][..]).unwrap();
+    // What can't stay in memory does not take the place of what is there.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
     let Some(limit) = limit.filter(|limit| *limit <= 64 << 20) else { return };
-    // Of this thread alone: whoever may do all may do this too.
-    thread::spawn(move || {
-        without_right_to_lock();
-        let options = file::options::<[u64]>().lock_in_memory();
-        // SAFETY: nobody changes the file but through the crate.
-        let error = unsafe { options.create(&path, &(2, limit as usize / 8 + 1024)) }.unwrap_err();
-        assert!(matches!(error, Error::File { fault: FileFault::Failed { operation: "mlock", .. }, .. }), "{error}");
-        assert_eq!(file::read::<[u64]>(&path).unwrap(), [1]);
-    })
-    .join()
-    .unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            without_right_to_lock();
+            let options = options.clone().lock_in_memory();
+            // SAFETY: as above.
+            let error = unsafe { options.create(&path, &(2, limit as usize / 8 + 1024)) }.unwrap_err();
+            assert!(
+                matches!(error, Error::File { fault: FileFault::Failed { operation: "mlock", .. }, .. }),
+                "{error}"
+            );
+        });
+    });
+    assert_eq!(file::read::<[u64]>(&path).unwrap(), [1; 1 << 18]);
     assert_eq!(place.names(), ["value"]);
 }
 

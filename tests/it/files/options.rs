@@ -124,7 +124,9 @@ fn ranges_of_any_place_are_flushed_and_others_are_the_callers_mistake() {
     drop(whole);
     assert_eq!(*open(&place.path()), [2; 5000]);
     // Memory of a pool has nothing to be flushed to.
-    SharedMut::<[u64]>::new(&(1, 10)).unwrap().flush().unwrap();
+    let pooled = SharedMut::<[u64]>::new(&(1, 10)).unwrap();
+    pooled.flush().unwrap();
+    pooled.freeze().unwrap().flush().unwrap();
 }
 
 #[test]
