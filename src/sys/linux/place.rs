@@ -166,9 +166,11 @@ pub(crate) fn back_bytes(
     if !is_in_memory(&fd) {
         return Ok(()); // a hole of a file on a disk reads as zeros, and takes nothing
     }
-    let len = (bytes.end - bytes.start) as usize;
+    // Bytes of a file need not begin where a page does, but only of whole pages can it be said.
+    let before = mapping.addr().get() % page_size();
+    let (start, len) = (mapping.as_ptr().wrapping_sub(before), before + (bytes.end - bytes.start) as usize);
     // In memory even a look at a hole takes a page. SAFETY: the advice changes nothing but what is resident.
-    match unsafe { madvise(mapping.as_ptr().cast(), len, Advice::LinuxPopulateRead) } {
+    match unsafe { madvise(start.cast(), len, Advice::LinuxPopulateRead) } {
         // What would have been a signal.
         Err(Errno::FAULT) => Err(no_room(&fd, "madvise", Errno::NOSPC, missing)),
         _ => Ok(()), // before Linux 5.14 there is no such advice

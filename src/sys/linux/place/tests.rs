@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use memmap2::MmapMut;
+use memmap2::{MmapMut, MmapOptions};
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::*;
@@ -160,23 +160,24 @@ fn a_sparse_file_that_there_is_no_room_for_is_no_space_and_not_a_signal() {
         file.set_len(16 << 10).unwrap();
         fallocate(&file, FallocateFlags::KEEP_SIZE, 16 << 10, 32 << 10).unwrap();
         fs::write("/dev/shm/filler", vec![1; 64 << 10]).unwrap_err();
-        for writable in [true, false] {
-            assert!(matches!(backed(path, writable), Err(PlaceError::NoSpace { .. })), "{writable}");
+        for (offset, writable) in [(0, true), (0, false), (100, true), (100, false)] {
+            let found = backed(path, offset, writable);
+            assert!(matches!(found, Err(PlaceError::NoSpace { .. })), "{offset} {writable}");
         }
         fs::remove_file("/dev/shm/filler").unwrap();
-        let mut map = backed(path, true).unwrap();
+        let mut map = backed(path, 100, true).unwrap();
         map.fill(1);
     });
 }
 
-/// Maps a file, with something behind each of its bytes.
-fn backed(path: &Path, writable: bool) -> Result<MmapMut, PlaceError> {
+/// Maps a file from an offset on, with something behind each of its bytes.
+fn backed(path: &Path, offset: u64, writable: bool) -> Result<MmapMut, PlaceError> {
     let file = DiskFile::open(path, true)?.unwrap();
     let facts = file.facts()?;
     // SAFETY: nobody else knows of the file.
-    let mut map = unsafe { MmapMut::map_mut(file.file()) }.unwrap();
+    let mut map = unsafe { MmapOptions::new().offset(offset).map_mut(file.file()) }.unwrap();
     let start = NonNull::new(map.as_mut_ptr()).unwrap();
-    file.back(&facts, 0, start, map.len(), writable).map(|()| map)
+    file.back(&facts, offset, start, map.len(), writable).map(|()| map)
 }
 
 #[test]
