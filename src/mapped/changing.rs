@@ -74,7 +74,7 @@ impl Mapped {
     }
 
     /// The time of a file that has been written by this process: no earlier one than it had when that began.
-    fn look_again(&self) {
+    pub(super) fn look_again(&self) {
         let FileKind::Foreign { modified, .. } = &self.kind else { return };
         let Some(held) = self.held.as_ref().filter(|_| self.access == Access::Write) else { return };
         let before = modified.load(Ordering::Relaxed);

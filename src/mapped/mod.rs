@@ -213,7 +213,8 @@ impl Mapped {
 }
 
 impl Drop for Mapped {
-    /// Finished, unless who drops it panics; then unlocked. A forked child leaves everything as it is.
+    /// Finished, unless who drops it panics, and of no earlier time than when it was begun; then unlocked. A forked child
+    /// leaves everything as it is.
     fn drop(&mut self) {
         if !self.home.is_here() {
             return;
@@ -221,8 +222,11 @@ impl Drop for Mapped {
         if let Some(key) = self.key() {
             table().take(&key, self);
         }
-        if self.role() == Role::Writer
-            && !thread::panicking()
+        if self.role() != Role::Writer {
+            return;
+        }
+        self.look_again();
+        if !thread::panicking()
             && let Some(words) = self.words()
         {
             // Release: all that was written is in the file before it.

@@ -53,6 +53,18 @@ fn a_foreign_file_is_known_by_its_time() {
     assert!(SharedSlice::<u8>::from_token(&token).unwrap().ptr_eq(&frozen));
     drop(frozen);
     assert_eq!(SharedSlice::<u8>::from_token(&token).unwrap()[9000], 9);
+
+    // Nor is it the same if it is not frozen again.
+    // SAFETY: as above.
+    let frozen = unsafe { file::options::<[u8]>().raw().open_mut(&place.path) }.unwrap().freeze().unwrap();
+    let token = frozen.clone().into_token().unwrap();
+    let time = file.metadata().unwrap().modified().unwrap();
+    let mut value = frozen.try_into_mut().unwrap();
+    value[9000] = 10;
+    file.set_modified(time).unwrap();
+    drop(value);
+    let changed = refused(&token);
+    assert!(matches!(changed, FileFault::Changed { what: "the time of its last change", .. }), "{changed}");
 }
 
 #[test]
