@@ -354,10 +354,10 @@ impl Part {
         })
     }
 
-    /// Writes the whole value to the disk, and then what the header says of it now.
+    /// Writes the whole value to the disk, and then, not before it, what the header says of it now.
     pub(crate) fn flush_finished(&self) -> Result<(), Error> {
         let whole = self.clone().whole_block();
-        whole.flush(0..whole.len)?;
+        whole.flush_by(0..whole.len, Mapped::bring_to_disk)?;
         let mapped = &*self.hold;
         match mapped.words() {
             Some(_) => mapped.bring_to_disk(0, HEADER).map_err(|error| mapped.failed("msync", error)),

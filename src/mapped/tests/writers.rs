@@ -151,6 +151,12 @@ fn before_what_is_flushed_the_disk_has_once_that_it_is_being_written() {
     assert_ne!(on_disk.load(Ordering::Relaxed), generation.load(Ordering::Relaxed));
     part.flush_async(0..4).unwrap();
     assert_eq!(on_disk.load(Ordering::Relaxed), generation.load(Ordering::Relaxed));
+    // What says by now that it is finished does not go first.
+    part.freeze().unwrap();
+    part.thaw().unwrap();
+    part.freeze().unwrap();
+    part.flush_finished().unwrap();
+    assert_ne!(on_disk.load(Ordering::Relaxed), generation.load(Ordering::Relaxed));
 }
 
 /// That the disk has it no test can see; that the system has taken it, this can.
