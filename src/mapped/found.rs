@@ -73,7 +73,7 @@ impl Found {
         }
         let path = path_of(&origin)?;
         let began = Instant::now();
-        // Generations only go up: who has the file by another one has taken it away.
+        // No generation comes again: who has the file by another one has taken it away.
         let in_vain = |held: &Held| match (kind, origin.identity) {
             (Kind::SharedMut, Identity::Headed { id, generation }) => {
                 let (header, now) = held.header()?;
@@ -168,7 +168,7 @@ pub(super) fn must_be(named: &Key, there: &Key, kind: Kind) -> Result<(), FileFa
             if kind == Kind::SharedMut && generation != now {
                 return Err(FileFault::AlreadyClaimed);
             }
-            same("the number of its writers", generation, now)?;
+            same("its generation", generation, now)?;
         }
         (
             Identity::Foreign { device, inode, size, modified },

@@ -47,7 +47,10 @@ fn a_file_that_has_had_another_writer_is_not_the_same() {
     value[0] = 1;
     drop(value);
     let changed = refused(&token);
-    assert!(matches!(changed, FileFault::Changed { expected, found, .. } if found > expected), "{changed}");
+    assert!(
+        matches!(changed, FileFault::Changed { what: "its generation", expected, found } if found > expected),
+        "{changed}"
+    );
 
     // Also if it has changed nothing, or has only made up its mind.
     let token = open(&place.path).into_token().unwrap();
