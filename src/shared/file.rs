@@ -40,7 +40,9 @@ where
 
     /// Brings the whole value to the disk, and after it that its writer has finished, and waits until both are there: after a
     /// loss of power the file is opened as it is now. Nothing to do where there is no file, or where this process has
-    /// opened it to read: that is for its writer to do.
+    /// opened it to read: that is for its writer to do. Of a file that was made with
+    /// [`durable(false)`](crate::file::Options::durable) the system has to bring there the rest: its name, and metadata for
+    /// which the header's page has no room.
     ///
     /// ```
     /// use commonage::file;
