@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{Ordering, fence},
     },
+    time::{Duration, SystemTime},
 };
 
 use super::{
@@ -14,6 +15,9 @@ use super::{
     table::table,
 };
 use crate::{Error, FileAccess, FileFault, Kind, sys};
+
+/// No file system that keeps times at all counts them in larger steps.
+const FRESH: Duration = Duration::from_secs(2);
 
 impl Mapped {
     /// The file is this process's to write: another generation begins.
@@ -56,8 +60,19 @@ impl Mapped {
     pub(super) fn bring_to_disk(&self, offset: usize, len: usize) -> io::Result<()> {
         self.map.flush_range(offset, len)?;
         match &self.held {
-            Some(held) if !sys::FLUSH_REACHES_DISK => held.file.file().sync_data(),
+            Some(held) if !sys::FLUSH_REACHES_DISK => sys::sync_file(held.file.file()),
             _ => Ok(()),
+        }
+    }
+
+    /// The same, if its time is of the same tick of the clock as what will be written, or could be.
+    pub(super) fn begin_time_if_fresh(&self) {
+        if let FileKind::Foreign { modified, .. } = &self.kind {
+            let time = Duration::from_nanos(modified.load(Ordering::Relaxed));
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            if now.saturating_sub(time) < FRESH {
+                self.begin_time();
+            }
         }
     }
 
@@ -147,22 +162,34 @@ impl Part {
         if mapped.access == Access::Read {
             return Err(mapped.fault(FileFault::ReadOnly));
         }
-        let mut table = table(); // nobody finds another handle there meanwhile
+        self.leave_table()?;
+        let taken = mapped.held.as_ref().filter(|_| mapped.access == Access::Write).map_or(Ok(()), |held| {
+            match held.file.take_alone() {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(held.locked(FileAccess::Write)),
+                Err(error) => Err(held.error(error)),
+            }
+        });
+        if taken.is_ok() {
+            mapped.begin_writing();
+            mapped.begin_time();
+        }
+        self.register();
+        taken
+    }
+
+    /// Nobody finds another handle from now on.
+    ///
+    /// # Errors
+    ///
+    /// `NotAlone`.
+    fn leave_table(&self) -> Result<(), Error> {
+        let mut table = table(); // nobody finds one there while they are counted
         if !self.is_alone() {
             return Err(Error::NotAlone(self.counts()));
         }
-        if let Some(held) = mapped.held.as_ref().filter(|_| mapped.access == Access::Write)
-            && !held.file.take_alone().map_err(|error| held.error(error))?
-        {
-            return Err(held.locked(FileAccess::Write));
-        }
-        if let Some(key) = mapped.key() {
-            table.take(&key, mapped);
-        }
-        mapped.begin_writing();
-        mapped.begin_time();
-        if let Some(key) = mapped.key() {
-            table.put(key, &self.hold, true);
+        if let Some(key) = self.hold.key() {
+            table.take(&key, &*self.hold);
         }
         Ok(())
     }

@@ -203,7 +203,10 @@ impl Opened {
         let mapped = &self.part.hold;
         match mapped.access {
             Access::Read => mapped.set_role(Role::Reader),
-            Access::Write | Access::Private => mapped.begin_writing(),
+            Access::Write | Access::Private => {
+                mapped.begin_writing();
+                mapped.begin_time_if_fresh();
+            }
         }
         self.part.register();
         self.part

@@ -65,6 +65,11 @@ pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = true;
 /// What was written through a mapping is on the disk when the mapping has been flushed.
 pub(crate) const FLUSH_REACHES_DISK: bool = true;
 
+/// Has what was written to a file be on the disk.
+pub(crate) fn sync_file(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
 /// Memory can be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = true;
 

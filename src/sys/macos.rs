@@ -65,6 +65,16 @@ pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = false;
 /// file (`F_FULLFSYNC`) has the disk write down what it was given.
 pub(crate) const FLUSH_REACHES_DISK: bool = false;
 
+/// Has what was written to a file be on the disk; where the file system can't have the disk's cache be written down, in that.
+pub(crate) fn sync_file(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOTSUP | Errno::INVAL | Errno::NOTTY)) => {
+            Ok(rustix::fs::fsync(file)?)
+        }
+        done => done,
+    }
+}
+
 /// Memory can't be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = false;
 

@@ -53,8 +53,9 @@ pub(crate) use platform::{
     Uninherited, age, anonymous_works, at_exit, available_memory, back_named, boot_time, create_private,
     exclude_from_core_dumps, is_in_view, is_no_space, is_removed, largest_file, lineage, may_be_looked_into,
     named_directories, named_directory, new_id, open_private, own_id, page_size, process_id, process_lives, protect,
-    read_at, remove_file, remove_place, rename_file, reserve_file, room_for_named, set_own_id, threads_have_ended,
-    try_lock, try_lock_shared, unlink_named, wait, wait_on, wake_all, wake_one, whereabouts_of, write_at, write_from,
+    read_at, remove_file, remove_place, rename_file, reserve_file, room_for_named, set_own_id, sync_file,
+    threads_have_ended, try_lock, try_lock_shared, unlink_named, wait, wait_on, wake_all, wake_one, whereabouts_of,
+    write_at, write_from,
 };
 #[cfg(target_os = "linux")]
 pub(crate) use platform::{

@@ -18,6 +18,7 @@ mod place;
 
 use std::{
     ffi::c_void,
+    fs::File,
     io, mem,
     path::{Component, Path, Prefix},
     process,
@@ -78,6 +79,11 @@ pub(crate) const SYNC_INCLUDES_MAPPINGS: bool = false;
 
 /// What was written through a mapping is on the disk when the mapping has been flushed.
 pub(crate) const FLUSH_REACHES_DISK: bool = true;
+
+/// Has what was written to a file be on the disk.
+pub(crate) fn sync_file(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
 
 /// Memory can't be taken out of the middle of an object.
 pub(crate) const PUNCHES: bool = false;

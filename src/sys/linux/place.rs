@@ -179,7 +179,8 @@ pub(crate) fn back_bytes(
 
 /// Has one of these bytes, of a file with as many blocks as bytes, nothing behind it that an access would need? Blocks can be
 /// behind the end, and those of a disk also the file system's own. A file in memory is looked through only if it has more
-/// blocks than bytes: that takes as long as to touch all of its pages.
+/// blocks than bytes, because that takes as long as to touch all of its pages: one that has exactly as many, and some of them
+/// behind its end, passes.
 pub(crate) fn has_hole(fd: impl AsFd, facts: &Facts, bytes: &Range<u64>, writable: bool) -> bool {
     let exact = facts.backed == facts.size.next_multiple_of(page_size() as u64);
     if !writable && exact {

@@ -156,7 +156,7 @@ impl NewFile {
     ///
     /// Those of the system.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.file().sync_all()
+        platform::sync_file(self.file.file())
     }
 
     /// Has the name be on the disk.

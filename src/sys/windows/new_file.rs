@@ -133,7 +133,7 @@ impl NewFile {
     ///
     /// Those of the system.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.file().sync_all()
+        super::sync_file(self.file.file())
     }
 
     /// Nothing: the file system sees to it that names are on the disk.

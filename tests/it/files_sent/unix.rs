@@ -65,6 +65,19 @@ fn a_foreign_file_is_known_by_its_time() {
     drop(value);
     let changed = refused(&token);
     assert!(matches!(changed, FileFault::Changed { what: "the time of its last change", .. }), "{changed}");
+
+    // Nor if another writer opens it within the tick in which the token was made.
+    // SAFETY: as above.
+    let value = unsafe { file::options::<[u8]>().raw().open(&place.path) }.unwrap();
+    let token = value.into_token().unwrap();
+    let time = file.metadata().unwrap().modified().unwrap();
+    // SAFETY: as above.
+    let mut value = unsafe { file::options::<[u8]>().raw().open_mut(&place.path) }.unwrap();
+    value[9000] = 11;
+    file.set_modified(time).unwrap();
+    drop(value);
+    let changed = refused(&token);
+    assert!(matches!(changed, FileFault::Changed { what: "the time of its last change", .. }), "{changed}");
 }
 
 #[test]
