@@ -1,6 +1,7 @@
 //! Who writes a file, and who reads it: in turn.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     io,
     sync::{
         Arc,
@@ -35,9 +36,11 @@ impl Mapped {
         if let FileKind::Headed { generation, .. } = &self.kind
             && let Some(words) = self.words()
         {
-            // Not the next: a copy of the file has writers of its own, and what they write is another value.
-            let step = sys::random_u64().map_or(0, |random| random >> 24);
-            let next = generation.load(Ordering::Relaxed).wrapping_add(1 + step);
+            let now = generation.load(Ordering::Relaxed);
+            // Not the next: a copy of the file has writers of its own, and what they write is another value. A forked child has
+            // its parent's states.
+            let step = RandomState::new().hash_one((sys::process_id(), now)) >> 24;
+            let next = now.wrapping_add(1 + step);
             words.generation.store(next.to_le(), Ordering::Release);
             generation.store(next, Ordering::Relaxed);
         }

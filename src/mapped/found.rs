@@ -9,7 +9,7 @@ use std::{
 use super::{
     Access, How, Identity, Layout, Mapped, Opened, Origin, Part, Reading,
     header::PAGE,
-    held::{Held, absolute},
+    held::{Held, absolute, not_had},
     opening::wanted,
     table::{Key, table},
 };
@@ -72,6 +72,7 @@ impl Found {
             how.lock_timeout = if own { deadline.min(OWN_DEADLINE) } else { deadline };
         }
         let path = path_of(&origin)?;
+        DiskFile::must_be_there(&path).map_err(|error| not_had(&path, error))?;
         let began = Instant::now();
         // No generation comes again: who has the file by another one has taken it away.
         let in_vain = |held: &Held| match (kind, origin.identity) {

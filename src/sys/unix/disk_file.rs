@@ -27,16 +27,23 @@ use crate::sys::{Facts, PlaceError, platform};
 pub(crate) struct DiskFile(File);
 
 impl DiskFile {
-    /// Opens what is there; never none, see Windows. That it is still a file is not known before [`facts`](Self::facts) or
+    /// Opens what is there; never none, see Windows. That it is a file is not known before [`facts`](Self::facts) or
     /// [`lock`](Self::lock) have been asked for.
     ///
     /// # Errors
     ///
     /// All but [`PlaceError::Exists`] and [`PlaceError::NoSpace`].
     pub(crate) fn open(path: &Path, writable: bool) -> Result<Option<DiskFile>, PlaceError> {
-        let stat = stat(path).map_err(|error| refused("stat", error))?;
-        regular(&stat)?; // a device, or a pipe, does something when it is opened
         Ok(Some(DiskFile(open_whatever(path, writable, OFlags::empty())?.into())))
+    }
+
+    /// Is there a file, and nothing that does something when it is opened, as a device does, or a pipe?
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub(crate) fn must_be_there(path: &Path) -> Result<(), PlaceError> {
+        regular(&stat(path).map_err(|error| refused("stat", error))?)
     }
 
     pub(super) fn of(file: File) -> DiskFile {

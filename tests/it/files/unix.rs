@@ -86,51 +86,12 @@ fn what_is_no_file_is_said_and_not_waited_for() {
     let path = place.path();
     let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(made.success());
-    // Nor is it opened to find that out: that would let go whoever waits for its other end.
-    let opened = Opened::of(&path);
     for result in [try_open(&path), file::read::<[u64]>(&path)] {
         assert!(text(&path, result).starts_with("it is no file, but a pipe"));
     }
     assert!(text(&path, try_open_mut(&path)).contains("pipe"));
-    assert!(!opened.since());
     let device = Path::new("/dev/null");
     assert!(text(device, try_open(device)).contains("device"));
-}
-
-/// Whether something is opened by anybody.
-struct Opened {
-    #[cfg(target_os = "linux")]
-    watch: rustix::fd::OwnedFd,
-}
-
-#[cfg(target_os = "linux")]
-impl Opened {
-    fn of(path: &Path) -> Opened {
-        use rustix::fs::inotify;
-
-        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
-        inotify::add_watch(&watch, path, inotify::WatchFlags::OPEN).unwrap();
-        let opened = Opened { watch };
-        drop(fs::File::options().read(true).write(true).open(path));
-        assert!(opened.since());
-        opened
-    }
-
-    fn since(&self) -> bool {
-        rustix::io::read(&self.watch, &mut [0; 4096]).is_ok()
-    }
-}
-
-/// Nobody says.
-#[cfg(not(target_os = "linux"))]
-impl Opened {
-    fn of(_path: &Path) -> Opened {
-        Opened {}
-    }
-
-    fn since(&self) -> bool {
-        false
-    }
 }
 
 #[test]

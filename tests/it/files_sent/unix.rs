@@ -15,6 +15,51 @@ fn who_has_it_keeps_what_was_replaced_and_can_pass_it_on_here_only() {
     assert!(SharedSlice::<u8>::from_token(&token).unwrap().ptr_eq(&value));
     drop(value);
     assert!(matches!(refused(&token), FileFault::Changed { .. }));
+
+    // A pipe is not even opened: that would let go whoever waits for its other end.
+    let exclusive = open_mut(&place.path).into_token().unwrap();
+    fs::remove_file(&place.path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&place.path).status().unwrap().success());
+    let opened = Opened::of(&place.path);
+    assert!(matches!(refused(&token), FileFault::NotAFile(_)));
+    assert!(matches!(fault(SharedSliceMut::<u8>::from_token(&exclusive)), FileFault::NotAFile(_)));
+    assert!(!opened.since());
+}
+
+/// Whether something is opened by anybody.
+struct Opened {
+    #[cfg(target_os = "linux")]
+    watch: rustix::fd::OwnedFd,
+}
+
+#[cfg(target_os = "linux")]
+impl Opened {
+    fn of(path: &str) -> Opened {
+        use rustix::fs::inotify;
+
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, path, inotify::WatchFlags::OPEN).unwrap();
+        let opened = Opened { watch };
+        drop(fs::File::options().read(true).write(true).open(path));
+        assert!(opened.since());
+        opened
+    }
+
+    fn since(&self) -> bool {
+        rustix::io::read(&self.watch, &mut [0; 4096]).is_ok()
+    }
+}
+
+/// Nobody says.
+#[cfg(not(target_os = "linux"))]
+impl Opened {
+    fn of(_path: &str) -> Opened {
+        Opened {}
+    }
+
+    fn since(&self) -> bool {
+        false
+    }
 }
 
 #[test]
