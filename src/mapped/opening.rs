@@ -182,6 +182,7 @@ impl Opened {
     /// # Errors
     ///
     /// `FileFault::TooShort`; `NotAlone` if there is another handle on it.
+    #[cfg(any(test, feature = "ndarray"))] // of an `.npy` file
     pub(crate) fn narrow(&mut self, range: Range<u64>) -> Result<(), Error> {
         let counts = self.part.counts();
         let mapped = Arc::get_mut(&mut self.part.hold).ok_or(Error::NotAlone(counts))?;
