@@ -79,7 +79,7 @@ fn check(bytes: &[u8]) {
     let Ok(header) = fuzzing::npy_header(bytes) else { return };
     assert!(header.data_offset <= bytes.len() as u64, "it is no longer than what there is");
     let written = fuzzing::npy_header_bytes(&header);
-    assert!(written.len() % 128 == 0 && written.len() < 1 << 16);
+    assert!(written.len().is_multiple_of(128) && written.len() < 1 << 16);
     let again = fuzzing::npy_header(&written).expect("what is written is read");
     assert_eq!(again.data_offset, written.len() as u64);
     let of = |header: &Header| (header.dtype.clone(), header.fortran_order, header.shape.clone());

@@ -1,4 +1,4 @@
-//! What the target `wire` sends and claims.
+//! The types of what is sent and claimed.
 
 use commonage::{
     Error, Shared, SharedMut, ShmemBacked, ShmemView, Ticket, Value,
@@ -187,34 +187,6 @@ pub fn deserialize<'de, T: Subject + ?Sized, D: Deserializer<'de>>(
     }
 }
 
-/// A value that was sent.
-pub struct Sent {
-    pub token: Vec<u8>,
-    /// What was sent, as it is in memory.
-    content: Vec<u8>,
-    /// Where that is.
-    start: Option<usize>,
-    /// The handle that it was sent from, if that is still there.
-    pub original: Option<AnyHandle>,
-}
-
-/// Makes a value and sends it. If the original is kept, a `Shared`'s can be claimed nevertheless, a `SharedMut`'s is held.
-pub fn send<T: Subject + ?Sized>(exclusive: bool, kept: bool, content: &[u8]) -> Sent {
-    T::with(content, |value, content| {
-        if exclusive {
-            let made = SharedMut::<T>::copy_from(value).expect("there is room");
-            let start = made.start();
-            let (token, original) = emit_mut(made, kept);
-            Sent { token, content, start, original }
-        } else {
-            let made = Shared::<T>::copy_from(value).expect("there is room");
-            let start = made.start();
-            let (token, original) = emit(made, kept);
-            Sent { token, content, start, original }
-        }
-    })
-}
-
 /// A token, and the handle itself if it is kept.
 pub fn emit<T: Subject + ?Sized>(made: Shared<T>, kept: bool) -> (Vec<u8>, Option<AnyHandle>) {
     let token = bytes(made.clone().into_token());
@@ -232,26 +204,4 @@ pub fn emit_mut<T: Subject + ?Sized>(made: SharedMut<T>, kept: bool) -> (Vec<u8>
 
 fn bytes(token: Result<String, Error>) -> Vec<u8> {
     commonage::fuzzing::bytes_of(&token.expect("a value can be sent")).expect("an honest token")
-}
-
-impl Sent {
-    /// The handle shows what was sent, all of it.
-    pub fn assert_whole(&self, handle: &dyn Handle) {
-        self.assert_part(handle, 0, self.content.len());
-        let mut shown = 0;
-        handle.runs(&mut |run| shown += run.len());
-        assert_eq!(shown, self.content.len(), "all of it");
-    }
-
-    /// The handle shows what was sent, and nothing but these bytes of it.
-    pub fn assert_part(&self, handle: &dyn Handle, start: usize, len: usize) {
-        assert!(start <= self.content.len() && len <= self.content.len() - start, "{start} and {len} more");
-        let range = &self.content[start..][..len];
-        handle.runs(&mut |run| {
-            let Some(base) = self.start.filter(|_| !run.is_empty()) else { return };
-            let from = run.as_ptr().addr().checked_sub(base + start).expect("not before the range");
-            assert!(from <= len && run.len() <= len - from, "not beyond the range");
-            assert_eq!(*run, range[from..][..run.len()], "what was sent");
-        });
-    }
 }
