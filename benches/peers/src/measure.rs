@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Outcome;
+use crate::{Outcome, stats::Spread};
 
 /// Does its work as many times as it is told.
 pub(crate) type Run = Box<dyn FnMut(u64) -> Outcome>;
@@ -64,6 +64,8 @@ impl Effort {
 const SAMPLE: Duration = Duration::from_millis(1);
 /// Work that lasts so long touches more than the caches hold: it is the same after any other.
 const LONG: Duration = Duration::from_millis(20);
+/// How often it is tried how long work takes that does not take long.
+const TRIES: usize = 8;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -141,7 +143,7 @@ fn prepare(mut cell: Cell) -> Outcome<Sampled> {
     }
     let mut times = 1;
     loop {
-        let elapsed = sample(&mut cell, times)?;
+        let elapsed = typical(&mut cell, times)?;
         if elapsed >= SAMPLE {
             let once = elapsed.as_secs_f64() / times as f64;
             let batch = ((SAMPLE.as_secs_f64() / once).round() as u64).max(1);
@@ -151,4 +153,14 @@ fn prepare(mut cell: Cell) -> Outcome<Sampled> {
         }
         times *= 2;
     }
+}
+
+/// How long it takes to do the work so many times: in the middle of a few tries. The first ones take longer, because memory is
+/// new and another process has yet to wake up, and any one may be disturbed.
+fn typical(cell: &mut Cell, times: u64) -> Outcome<Duration> {
+    let (mut tries, began) = (Vec::with_capacity(TRIES), Instant::now());
+    while tries.len() < TRIES && began.elapsed() < LONG {
+        tries.push(sample(cell, times)?.as_secs_f64());
+    }
+    Ok(Duration::from_secs_f64(Spread::of(tries).median))
 }
