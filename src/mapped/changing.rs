@@ -68,17 +68,6 @@ impl Mapped {
         }
     }
 
-    /// The same, if its time is of the same tick of the clock as what will be written, or could be.
-    pub(super) fn begin_time_if_fresh(&self) {
-        if let FileKind::Foreign { modified, .. } = &self.kind {
-            let time = Duration::from_nanos(modified.load(Ordering::Relaxed));
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            if now.saturating_sub(time) < FRESH {
-                self.begin_time();
-            }
-        }
-    }
-
     /// What was said of a file without a header before is said of another value: it gets another time. (The system gives it
     /// one only when a page is written that was not, since it last was on the disk.)
     fn begin_time(&self) {
@@ -89,6 +78,17 @@ impl Mapped {
             held.file.set_later(modified.load(Ordering::Relaxed));
         }
         self.look_again();
+    }
+
+    /// The same, if the file's time is of the same tick of the clock as what will be written, or could be.
+    pub(super) fn begin_time_if_fresh(&self) {
+        if let FileKind::Foreign { modified, .. } = &self.kind {
+            let time = Duration::from_nanos(modified.load(Ordering::Relaxed));
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            if now.saturating_sub(time) < FRESH {
+                self.begin_time();
+            }
+        }
     }
 
     /// The time of a file that has been written by this process: no earlier one than it had when that began.
