@@ -15,6 +15,7 @@ mod containers;
 mod dumps;
 mod examples;
 mod exits;
+mod figures;
 mod files;
 mod files_sent;
 mod foreign;
