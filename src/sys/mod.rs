@@ -124,4 +124,4 @@ pub(crate) fn random_u64() -> Result<u64, Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -33,6 +33,19 @@ impl Drop for Scratch {
     }
 }
 
+/// Asks again until there is an answer. What one thread of this process closes, a child that another starts can still have:
+/// until it begins its program, it has all that this process had open, with the locks and the room that go with it.
+pub(crate) fn in_the_end<R>(what: &str, mut found: impl FnMut() -> Option<R>) -> R {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}: not within 30 s");
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn the_machine_has_memory() {
     let available = available_memory();
@@ -101,7 +114,7 @@ fn what_is_locked_is_read_and_written_by_others() {
     std::fs::write(&scratch.0, b"other").unwrap();
     assert_eq!(std::fs::read(&scratch.0).unwrap(), b"other");
     drop(own);
-    try_lock_shared(&other).unwrap();
+    in_the_end("the lock is let go of", || try_lock_shared(&other).ok());
     let third = open_private(&scratch.0).unwrap();
     try_lock_shared(&third).unwrap();
     assert!(would_block(try_lock(&open_private(&scratch.0).unwrap())));
@@ -211,7 +224,7 @@ fn a_process_that_is_announced_is_known_to_whoever_has_the_place() {
     assert!(asks.has(id).unwrap(), "as long as one of them is there");
     drop(twice);
     let goes_with_the_process = !cfg!(target_os = "linux");
-    assert_eq!(asks.has(id).unwrap(), goes_with_the_process);
+    in_the_end("none of them is there", || (asks.has(id).unwrap() == goes_with_the_process).then_some(()));
 }
 
 #[test]

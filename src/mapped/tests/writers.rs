@@ -124,11 +124,19 @@ fn who_waits_for_a_file_gets_what_has_its_name_in_the_end() {
     write(&path, b"old");
     let writer = opened(&path, Access::Write).unwrap();
     thread::scope(|threads| {
-        let how = How { lock_timeout: Duration::from_secs(20), ..How::new(Access::Read) };
+        let (waits, waiting) = std::sync::mpsc::channel();
         let reader = threads.spawn({
-            let path = &path;
-            move || read(&open(path, &how).unwrap().begin())
+            let path = path.clone();
+            move || {
+                let tells = |_: &Held| {
+                    waits.send(()).unwrap();
+                    None
+                };
+                let held = Held::open_unless(path, FileAccess::Read, Duration::from_secs(20), tells).unwrap();
+                read(&Opened::of(held, &How::new(Access::Read), None).unwrap().begin())
+            }
         });
+        waiting.recv_timeout(Duration::from_secs(30)).expect("it can't be locked at once");
         write(&path, b"new");
         drop(writer);
         assert_eq!(reader.join().unwrap(), b"new");

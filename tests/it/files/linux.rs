@@ -75,17 +75,32 @@ fn a_forked_child_opens_and_makes_files_of_its_own() {
     assert_eq!(place.names(), ["child", "value"]);
 }
 
+/// A lock that is not this crate's. It is let go of by name: a process that another test has just started, and that has not
+/// begun its own program, has the description, too.
+struct StrangersLock(fs::File);
+
+impl StrangersLock {
+    fn becomes(&self, kind: libc::c_int) -> bool {
+        let lock = libc::flock { l_type: kind as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 };
+        // SAFETY: the descriptor is open, and the call reads one `flock`.
+        unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_OFD_SETLK, &lock) == 0 }
+    }
+}
+
+impl Drop for StrangersLock {
+    fn drop(&mut self) {
+        self.becomes(libc::F_UNLCK);
+    }
+}
+
 #[test]
 fn a_lock_of_another_program_is_kept_out_of() {
     let place = Place::new();
     let path = place.path();
     file::write(&path, &[1u64; 10][..]).unwrap();
-    let lock = |kind: libc::c_int| {
-        let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        let lock = libc::flock { l_type: kind as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 };
-        // SAFETY: the lock is this function's own, and the descriptor is open.
-        let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) };
-        (locked == 0).then_some(file)
+    let lock = |kind| {
+        let strangers = StrangersLock(fs::OpenOptions::new().read(true).write(true).open(&path).unwrap());
+        strangers.becomes(kind).then_some(strangers)
     };
     // As `fcntl.lockf` in Python locks it.
     let exclusive = lock(libc::F_WRLCK).unwrap();
