@@ -17,7 +17,10 @@ use super::{
     scenes::Role,
     world::World,
 };
-use crate::{pool::checkpoint::Step, sys};
+use crate::{
+    pool::checkpoint::Step,
+    sys::{self, tests::started},
+};
 
 /// No world lasts longer: a quarter of an hour for all passes, and for some where processes are slow to start.
 const WATCHDOG: Duration = Duration::from_secs(1800);
@@ -38,7 +41,7 @@ pub(super) fn run_worlds(test: &str, backing: &str, at_once: usize) {
     let start = |(part, ground): (usize, &Ground)| {
         let mut command = ground.command();
         this_test(&mut command, test, &format!("{backing} {part}/{worlds}"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        started(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
     };
     let running: Vec<_> =
         grounds.iter().enumerate().map(start).map(|child| thread::spawn(|| child.wait_with_output())).collect();

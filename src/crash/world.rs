@@ -14,7 +14,11 @@ use super::{
     scenes::Act,
     stage::{Stage, this_test},
 };
-use crate::{Backing, pool::checkpoint::tests::DIE_AT, sys::ending::has_died};
+use crate::{
+    Backing,
+    pool::checkpoint::tests::DIE_AT,
+    sys::{ending::has_died, tests::started},
+};
 
 struct Running {
     child: Child,
@@ -97,7 +101,7 @@ impl<'a> World<'a> {
         if let Some(wills) = &self.wills {
             command.env(WILLS, wills);
         }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = started(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
         let (tell, answers) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         Running { child, tell, answers }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     io::Write,
+    process::{Child, Command},
     sync::{
         Arc, Barrier,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -44,6 +45,18 @@ pub(crate) fn in_the_end<R>(what: &str, mut found: impl FnMut() -> Option<R>) ->
         assert!(began.elapsed() < Duration::from_secs(30), "{what}: not within 30 s");
         thread::yield_now();
     }
+}
+
+/// Starts a process; again, where it can't be for a moment: the program is a copy that another child, as above, still has open
+/// to be written to; or Wine says, once in thousands of times, that there is an error in itself (`ERROR_INTERNAL_ERROR`).
+pub(crate) fn started(command: &mut Command) -> Child {
+    const OF_WINE: i32 = 1359;
+    in_the_end("the program can be started", || match command.spawn() {
+        Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy || error.raw_os_error() == Some(OF_WINE) => {
+            None
+        }
+        started => Some(started.unwrap_or_else(|error| panic!("{command:?}: {error}"))),
+    })
 }
 
 #[test]

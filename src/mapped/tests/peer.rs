@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+use crate::sys::tests::started;
+
 const ROLE: &str = "COMMONAGE_MAPPED_TEST_ROLE";
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -33,7 +35,7 @@ impl Peer {
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", "mapped::tests::child", "--nocapture", "--test-threads=1"]);
         command.env(ROLE, role).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = started(&mut command);
         let (pid, input, output) = (child.id(), child.stdin.take(), child.stdout.take().unwrap());
         let child = Arc::new(Mutex::new(child));
         let (_watchdog, ended) = mpsc::channel();

@@ -3,7 +3,7 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader, ErrorKind, Lines, Write},
+    io::{BufRead, BufReader, Lines, Write},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     str::FromStr,
     sync::{
@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::super::{Door, Locator};
-use crate::{Backing, SegmentId, sys::tests::in_the_end};
+use crate::{Backing, SegmentId, sys::tests::started};
 
 const ROLE: &str = "COMMONAGE_SEGMENT_TEST_ROLE";
 const LIMIT: Duration = Duration::from_secs(30);
@@ -39,11 +39,7 @@ impl Peer {
     pub(super) fn start_as(role: &str, command: &mut Command) -> Peer {
         command.args(["--exact", "segment::tests::child", "--nocapture", "--test-threads=1"]);
         command.env(ROLE, role).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = in_the_end("the program can be started", || match command.spawn() {
-            // A copy that was still open to be written to when another thread started a process, which has not begun its own.
-            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => None,
-            started => Some(started.unwrap()),
-        });
+        let mut child = started(command);
         let (pid, input, output) = (child.id(), child.stdin.take(), child.stdout.take().unwrap());
         let child = Arc::new(Mutex::new(child));
         let (_watchdog, ended) = mpsc::channel();

@@ -18,7 +18,7 @@ use std::{
 
 use crate::{
     sync::{Event, Mutex, SeqLock, presence::Presence},
-    sys::{Address, Mapping, Place, random_u64},
+    sys::{Address, Mapping, Place, random_u64, tests::started},
 };
 
 const ROLE: &str = "COMMONAGE_SYNC_TEST_ROLE";
@@ -91,7 +91,7 @@ impl Scene {
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", "sync::tests::deaths::child", "--nocapture", "--test-threads=1"]);
         command.env(ROLE, role).env(FILE, &self.path).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = started(&mut command);
         let (input, output) = (child.stdin.take(), child.stdout.take().unwrap());
         let child = Arc::new(StdMutex::new(child));
         let (_watchdog, ended) = mpsc::channel();
